@@ -1,0 +1,36 @@
+/* Logging: one line a call, to a stream that the program chose. Library code logs only through a struct
+ * it was handed. Nothing that a guest chose is logged above debug level. */
+#ifndef APIR_UTIL_LOG_H
+#define APIR_UTIL_LOG_H
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum apir_log_level {
+    APIR_LOG_ERROR = 1,
+    APIR_LOG_WARN = 2,
+    APIR_LOG_INFO = 3,
+    APIR_LOG_DEBUG = 4,
+};
+
+/* Where lines go. Immutable after start-up, hence shared by threads without a lock. */
+struct apir_log {
+    FILE *stream;              /* borrowed; NULL: silent */
+    enum apir_log_level level; /* lines above it are dropped */
+    const char *prefix;        /* borrowed; printed before each line, e.g. "apird" */
+};
+
+/* Writes one line "prefix: text" when level is enabled; adds the newline. A NULL log is silent. Keeps errno. */
+void apir_log_print(const struct apir_log *log, enum apir_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same with a va_list. */
+void apir_log_vprint(const struct apir_log *log, enum apir_log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+#define apir_error(log, ...) apir_log_print(log, APIR_LOG_ERROR, __VA_ARGS__)
+#define apir_warn(log, ...) apir_log_print(log, APIR_LOG_WARN, __VA_ARGS__)
+#define apir_info(log, ...) apir_log_print(log, APIR_LOG_INFO, __VA_ARGS__)
+#define apir_debug(log, ...) apir_log_print(log, APIR_LOG_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,51 @@
+/* The APIR capset and the commands of an EXECBUFFER payload: how a guest knows an APIR host, and the numbers with
+ * which every payload starts. Source: the APIR wire as deployed (docs/protocol, "compatibility"). */
+#ifndef APIR_WIRE_CAPSET_H
+#define APIR_WIRE_CAPSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    APIR_CAPSET_VENUS = 4,       /* virtio-gpu capset id of Venus */
+    APIR_CAPSET_APIR = 10,       /* virtio-gpu capset id of APIR */
+    APIR_CAPSET_SIZE = 24,       /* bytes of struct apir_capset */
+    APIR_CAPSET_VERSION = 1,     /* apir_capset.version of an APIR host */
+    APIR_VENUS_COMMAND_BASE = 331, /* added to every command on a context of the Venus capset */
+};
+
+/* The capset data of an APIR host. A real Venus capset holds other values in these places. */
+struct apir_capset {
+    uint32_t version;                 /* APIR_CAPSET_VERSION */
+    uint32_t supports_blob_resources; /* 1 */
+    uint32_t reserved[4];             /* 0 */
+};
+
+/* First word of a payload. The first three are those of deployed guests. */
+enum apir_command {
+    APIR_COMMAND_HANDSHAKE = 0,
+    APIR_COMMAND_LOAD_LIBRARY = 1,
+    APIR_COMMAND_FORWARD = 2,
+    APIR_COMMAND_OPEN_QUEUE = 16, /* u32 queue, u32 mailbox shm */
+    APIR_COMMAND_CLOSE_QUEUE = 17, /* u32 queue, u32 0 */
+    APIR_COMMAND_KICK = 18,       /* u32 queue, u32 0: the mailbox of that queue holds a request */
+};
+
+/* Handshake: u32 command, u32 flags, u32 status-page shm, u32 major, u32 minor (both of the deployed protocol), then
+ * our trailer: u32 magic, u32 major, u32 minor (of apir's own protocol). The reply, in the status page: u32 notif,
+ * u32 major, u32 minor, and the trailer if the host speaks apir's own protocol. */
+enum {
+    APIR_HANDSHAKE_MAGIC = 0x52495041, /* "APIR" */
+    APIR_HANDSHAKE_CODE = 0xab1e,      /* notif - 1 */
+    APIR_COMPAT_MAJOR = 0,             /* version of the deployed protocol that is announced */
+    APIR_COMPAT_MINOR = 2,
+};
+
+/* Fills data, the capset that an APIR host offers. */
+void apir_capset_fill(struct apir_capset *capset);
+
+/* True if these size bytes are the capset data of an APIR host. */
+bool apir_capset_is_apir(const void *data, size_t size);
+
+#endif
