@@ -1,0 +1,270 @@
+#include "client/queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apir-codec.h"
+#include "apir-protocol.h"
+#include "client/session-private.h"
+#include "util/clock.h"
+#include "wire/capset.h"
+#include "wire/mailbox.h"
+
+enum {
+    SIZE_OFFSET = 4, /* of request_header.size: known only once the arguments are written */
+};
+
+struct apir_queue {
+    struct apir_session *session; /* borrowed */
+    uint32_t id;
+    struct apir_shm mailbox;
+    pthread_mutex_t lock;        /* recursive; held for the length of a call; guards all below */
+    uint32_t call;               /* the one in flight */
+    _Atomic uint64_t sequence;   /* of the last call begun; written under the lock, read by other queues */
+    _Atomic uint64_t completed;  /* of the last call answered */
+    uint64_t started_ns;
+    struct apir_dependency waits[APIR_MAX_WAITS];
+    uint32_t n_waits;
+    uint8_t *reply; /* private copy of the reply, when the caller gave no arena */
+};
+
+static int take_number(struct apir_session *session, struct apir_queue *queue)
+{
+    pthread_mutex_lock(&session->lock);
+    int ret = -EBUSY;
+    for (uint32_t id = 0; id < APIR_MAX_QUEUES && ret < 0; id++) {
+        if (!session->queues[id]) {
+            session->queues[id] = queue;
+            queue->id = id;
+            ret = 0;
+        }
+    }
+    pthread_mutex_unlock(&session->lock);
+    return ret;
+}
+
+static void give_number(struct apir_queue *queue)
+{
+    pthread_mutex_lock(&queue->session->lock);
+    queue->session->queues[queue->id] = NULL;
+    pthread_mutex_unlock(&queue->session->lock);
+}
+
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
+struct apir_queue *apir_queue_open(struct apir_session *session)
+{
+    struct apir_queue *queue = calloc(1, sizeof *queue);
+    if (!queue)
+        return NULL;
+    queue->session = session;
+    init_lock(&queue->lock);
+    int ret = -ENOMEM;
+    queue->reply = malloc(APIR_MAILBOX_AREA_SIZE);
+    if (!queue->reply)
+        goto err_queue;
+    ret = apir_session_shm_create(session, APIR_MAILBOX_SIZE, &queue->mailbox);
+    if (ret < 0)
+        goto err_reply;
+    memset(queue->mailbox.data, 0, APIR_MAILBOX_REQUEST_OFFSET);
+    ret = take_number(session, queue);
+    if (ret < 0)
+        goto err_mailbox;
+    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, queue->id, queue->mailbox.id};
+    ret = apir_session_submit(session, words, 3);
+    if (ret < 0)
+        goto err_number;
+    return queue;
+
+err_number:
+    give_number(queue);
+err_mailbox:
+    apir_session_shm_destroy(session, &queue->mailbox);
+err_reply:
+    free(queue->reply);
+err_queue:
+    pthread_mutex_destroy(&queue->lock);
+    free(queue);
+    errno = -ret;
+    return NULL;
+}
+
+void apir_queue_close(struct apir_queue *queue)
+{
+    if (!queue)
+        return;
+    if (apir_session_error(queue->session) != -EOWNERDEAD) {
+        const uint32_t words[] = {APIR_COMMAND_CLOSE_QUEUE, queue->id, 0};
+        apir_session_submit(queue->session, words, 3);
+        give_number(queue);
+        apir_session_shm_destroy(queue->session, &queue->mailbox);
+    }
+    free(queue->reply);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue);
+}
+
+void apir_queue_lock(struct apir_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+}
+
+void apir_queue_unlock(struct apir_queue *queue)
+{
+    pthread_mutex_unlock(&queue->lock);
+}
+
+uint64_t apir_queue_next(const struct apir_queue *queue)
+{
+    return atomic_load_explicit(&queue->sequence, memory_order_relaxed) + 1;
+}
+
+uint32_t apir_queue_id(const struct apir_queue *queue)
+{
+    return queue->id;
+}
+
+struct apir_session *apir_queue_session(const struct apir_queue *queue)
+{
+    return queue->session;
+}
+
+/* Whether call `sequence` of queue `on` still runs; a closed queue has nothing that runs. */
+static bool still_runs(struct apir_session *session, uint32_t on, uint64_t sequence)
+{
+    pthread_mutex_lock(&session->lock);
+    struct apir_queue *other = on < APIR_MAX_QUEUES ? session->queues[on] : NULL;
+    bool runs = other && atomic_load_explicit(&other->completed, memory_order_acquire) < sequence &&
+                atomic_load_explicit(&other->sequence, memory_order_acquire) >= sequence;
+    pthread_mutex_unlock(&session->lock);
+    return runs;
+}
+
+void apir_queue_wait_for(struct apir_queue *queue, uint32_t on, uint64_t sequence)
+{
+    if (on == queue->id || queue->n_waits == APIR_MAX_WAITS || !still_runs(queue->session, on, sequence))
+        return;
+    queue->waits[queue->n_waits++] = (struct apir_dependency){.queue = on, .sequence = sequence};
+}
+
+/* A call of a stream comes after every control call begun before it (buffers know no stream). */
+static void wait_for_control(struct apir_queue *queue)
+{
+    struct apir_queue *control = queue->session->control;
+    if (control && control != queue)
+        apir_queue_wait_for(queue, control->id,
+                            atomic_load_explicit(&control->sequence, memory_order_acquire));
+}
+
+int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *request)
+{
+    int ret = apir_session_error(queue->session);
+    if (ret < 0)
+        return ret;
+    pthread_mutex_lock(&queue->lock);
+    wait_for_control(queue);
+    queue->call = call;
+    queue->started_ns = apir_clock_now();
+    uint64_t sequence = apir_queue_next(queue);
+    apir_enc_init(request, (uint8_t *)queue->mailbox.data + APIR_MAILBOX_REQUEST_OFFSET, APIR_MAILBOX_AREA_SIZE);
+    struct apir_request_header header = {
+        .call = call, .sequence = sequence, .waits = queue->waits, .n_waits = queue->n_waits};
+    apir_encode_request_header(request, &header);
+    queue->n_waits = 0;
+    return 0;
+}
+
+/* 0 once the worker has answered, -errno if it never will. */
+static int wait_reply(struct apir_queue *queue, struct apir_mailbox *mailbox, uint32_t before)
+{
+    struct apir_session *session = queue->session;
+    struct apir_transport *transport = session->transport;
+    uint64_t limit = queue->call == APIR_CALL_LOAD_LIBRARY ? APIR_LOAD_TIMEOUT_NS : UINT64_MAX;
+    /* acquire: pairs with the worker's release after it wrote the reply */
+    while (atomic_load_explicit(&mailbox->reply, memory_order_acquire) == before) {
+        uint64_t waited = apir_clock_now() - queue->started_ns;
+        if (waited >= limit)
+            return -ETIMEDOUT;
+        int ret = transport->ops->wait(transport, &mailbox->reply, before, &mailbox->sleeping, limit - waited);
+        if (atomic_load_explicit(&mailbox->reply, memory_order_acquire) != before)
+            break;
+        if (ret < 0)
+            return ret;
+        if (apir_session_is_dead(session))
+            return -EPIPE;
+        if (apir_session_error(session) < 0)
+            return apir_session_error(session);
+    }
+    return 0;
+}
+
+/* Copies the reply out of shared memory and reads its header; *reply is then at the results. */
+static int read_reply(struct apir_queue *queue, struct apir_arena *arena, struct apir_dec *reply)
+{
+    const uint8_t *area = (const uint8_t *)queue->mailbox.data + APIR_MAILBOX_REPLY_OFFSET;
+    uint32_t size;
+    memcpy(&size, area, sizeof size);
+    if (size < sizeof size || size > APIR_MAILBOX_AREA_SIZE)
+        return -EBADMSG;
+    uint8_t *copy = arena ? apir_arena_alloc(arena, size) : queue->reply;
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, area, size);
+
+    struct apir_reply_header header;
+    apir_dec_init(reply, copy, size, arena);
+    apir_decode_reply_header(reply, &header);
+    if (!apir_dec_ok(reply) || header.size != size ||
+        header.sequence != atomic_load_explicit(&queue->sequence, memory_order_relaxed) || header.status > 0)
+        return -EBADMSG;
+    return header.status;
+}
+
+int apir_queue_submit(struct apir_queue *queue, struct apir_enc *request, struct apir_arena *arena,
+                      struct apir_dec *reply)
+{
+    if (!apir_enc_ok(request)) {
+        apir_debug(queue->session->log, "%s: %s", apir_call_name(queue->call), request->fatal);
+        return -EMSGSIZE;
+    }
+    struct apir_enc patch;
+    apir_enc_init(&patch, request->start + SIZE_OFFSET, sizeof(uint32_t));
+    apir_enc_u32(&patch, (uint32_t)apir_enc_used(request));
+
+    struct apir_mailbox *mailbox = queue->mailbox.data;
+    uint64_t sequence = apir_queue_next(queue);
+    uint32_t before = atomic_load_explicit(&mailbox->reply, memory_order_relaxed);
+    atomic_store_explicit(&queue->sequence, sequence, memory_order_release);
+    /* release: the worker's acquire of this word sees the whole request */
+    atomic_store_explicit(&mailbox->request, (uint32_t)sequence, memory_order_release);
+    const uint32_t words[] = {APIR_COMMAND_KICK, queue->id, 0};
+    int ret = apir_session_submit(queue->session, words, 3);
+    if (ret == 0)
+        ret = wait_reply(queue, mailbox, before);
+    if (ret == 0)
+        ret = read_reply(queue, arena, reply);
+    atomic_store_explicit(&queue->completed, sequence, memory_order_release);
+    if (ret < 0 && ret != -ENOMEM)
+        apir_session_fail(queue->session, ret, apir_call_name(queue->call));
+    return ret;
+}
+
+int apir_queue_end(struct apir_queue *queue, struct apir_dec *reply, int ret)
+{
+    if (reply && ret == 0 && !apir_dec_finish(reply)) {
+        ret = -EBADMSG;
+        apir_session_fail(queue->session, ret, apir_call_name(queue->call));
+    }
+    apir_debug(queue->session->log, "%s took %.1f us%s", apir_call_name(queue->call),
+               (double)(apir_clock_now() - queue->started_ns) / 1e3, ret < 0 ? ", failed" : "");
+    pthread_mutex_unlock(&queue->lock);
+    return ret;
+}

@@ -1,0 +1,190 @@
+#include "server/server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "server/queue.h"
+#include "util/fd.h"
+#include "wire/capset.h"
+#include "wire/connection.h"
+#include "wire/cs.h"
+
+struct server {
+    struct apir_connection connection;
+    pthread_mutex_t send_lock; /* guards sending */
+    struct apir_server_queues queues;
+    struct apir_shm_table *memory; /* borrowed */
+    const struct apir_log *log;    /* borrowed */
+    struct apir_mapping *status;   /* the status page; counted; NULL before the handshake */
+};
+
+static void send_removed(void *data, uint32_t id)
+{
+    struct server *server = data;
+    pthread_mutex_lock(&server->send_lock);
+    apir_connection_send(&server->connection, APIR_FRAME_SHM_REMOVED, &id, sizeof id, -1);
+    pthread_mutex_unlock(&server->send_lock);
+}
+
+/* A queue got a bad message: the reader wakes up with the end of the connection. */
+static void end_connection(void *data)
+{
+    struct server *server = data;
+    shutdown(server->connection.fd, SHUT_RD);
+}
+
+static int handle_handshake(struct server *server, struct apir_dec *payload)
+{
+    apir_dec_u32(payload); /* flags */
+    uint32_t page = apir_dec_shm(payload);
+    uint32_t major = apir_dec_u32(payload), minor = apir_dec_u32(payload);
+    if (!apir_dec_ok(payload) || server->status)
+        return -EBADMSG;
+    if (apir_dec_u32(payload) != APIR_HANDSHAKE_MAGIC || !apir_dec_ok(payload)) {
+        apir_warn(server->log, "the guest speaks only the deployed APIR protocol, version %u.%u", major, minor);
+        return -EPROTO;
+    }
+    major = apir_dec_u32(payload);
+    minor = apir_dec_u32(payload);
+    struct apir_mapping *status = apir_shm_table_get(server->memory, page);
+    if (!apir_dec_ok(payload) || !status || status->size < APIR_STATUS_PAGE_SIZE) {
+        apir_shm_table_put(server->memory, status);
+        return -EBADMSG;
+    }
+    server->status = status;
+    apir_info(server->log, "guest is running with %u.%u, host with %u.%u", major, minor, APIR_PROTOCOL_MAJOR,
+              APIR_PROTOCOL_MINOR);
+    const uint32_t reply[] = {0, APIR_COMPAT_MAJOR, APIR_COMPAT_MINOR, APIR_HANDSHAKE_MAGIC,
+                              APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR};
+    memcpy(status->data, reply, sizeof reply);
+    /* release: the guest's acquire of this word sees the rest */
+    atomic_store_explicit(apir_status_notif(status->data), APIR_HANDSHAKE_CODE + 1, memory_order_release);
+    return 0;
+}
+
+static int handle_submit(struct server *server, const struct apir_frame *frame)
+{
+    struct apir_dec payload;
+    apir_dec_init(&payload, frame->data, frame->size, NULL);
+    uint32_t command = apir_dec_u32(&payload);
+    if (command >= APIR_VENUS_COMMAND_BASE)
+        command -= APIR_VENUS_COMMAND_BASE;
+    if (!apir_dec_ok(&payload))
+        return -EBADMSG;
+    if (command == APIR_COMMAND_HANDSHAKE)
+        return handle_handshake(server, &payload);
+
+    uint32_t queue = apir_dec_u32(&payload), shm = apir_dec_u32(&payload);
+    if (!apir_dec_finish(&payload) || !server->status)
+        return -EBADMSG;
+    switch (command) {
+    case APIR_COMMAND_OPEN_QUEUE:
+        return apir_server_queues_open(&server->queues, queue, shm);
+    case APIR_COMMAND_CLOSE_QUEUE:
+        return apir_server_queues_close(&server->queues, queue);
+    case APIR_COMMAND_KICK:
+        return apir_server_queues_kick(&server->queues, queue);
+    default:
+        return -ENOSYS;
+    }
+}
+
+static int handle_shm_add(struct server *server, const struct apir_frame *frame)
+{
+    struct apir_frame_shm shm;
+    if (frame->size != sizeof shm || frame->fd < 0)
+        return -EBADMSG;
+    memcpy(&shm, frame->data, sizeof shm);
+    return apir_shm_table_add(server->memory, shm.id, frame->fd, shm.offset, shm.size);
+}
+
+static int handle_shm_remove(struct server *server, const struct apir_frame *frame)
+{
+    uint32_t id;
+    if (frame->size != sizeof id)
+        return -EBADMSG;
+    memcpy(&id, frame->data, sizeof id);
+    apir_server_queues_close_shm(&server->queues, id);
+    if (server->status && server->status->id == id) {
+        apir_shm_table_put(server->memory, server->status);
+        server->status = NULL;
+    }
+    return apir_shm_table_remove(server->memory, id);
+}
+
+static int handle_fence(struct server *server, const struct apir_frame *frame)
+{
+    if (frame->size != sizeof(struct apir_frame_fence))
+        return -EBADMSG;
+    pthread_mutex_lock(&server->send_lock);
+    int ret = apir_connection_send(&server->connection, APIR_FRAME_FENCE_DONE, frame->data, frame->size, -1);
+    pthread_mutex_unlock(&server->send_lock);
+    return ret;
+}
+
+static int handle_frame(struct server *server, const struct apir_frame *frame)
+{
+    switch (frame->type) {
+    case APIR_FRAME_SUBMIT:
+        return handle_submit(server, frame);
+    case APIR_FRAME_SHM_ADD:
+        return handle_shm_add(server, frame);
+    case APIR_FRAME_SHM_REMOVE:
+        return handle_shm_remove(server, frame);
+    case APIR_FRAME_FENCE:
+        return handle_fence(server, frame);
+    default:
+        return -EBADMSG;
+    }
+}
+
+static int serve_frames(struct server *server)
+{
+    for (;;) {
+        struct apir_frame frame;
+        int ret = apir_connection_receive(&server->connection, &frame);
+        if (ret <= 0)
+            return ret;
+        ret = handle_frame(server, &frame);
+        apir_fd_close(&frame.fd);
+        if (ret < 0) {
+            apir_warn(server->log, "frame of type %u refused: %s", frame.type, strerror(-ret));
+            return -EPROTO;
+        }
+    }
+}
+
+static void mark_dead(struct server *server)
+{
+    if (!server->status)
+        return;
+    /* release: pairs with the guest's acquire while it waits */
+    atomic_store_explicit(apir_status_dead(server->status->data), 1, memory_order_release);
+    apir_shm_table_put(server->memory, server->status);
+    server->status = NULL;
+}
+
+int apir_server_run(const struct apir_server_options *options)
+{
+    struct server server = {.memory = options->memory, .log = options->log};
+    apir_connection_init(&server.connection, options->fd);
+    pthread_mutex_init(&server.send_lock, NULL);
+    server.memory->removed = send_removed;
+    server.memory->removed_data = &server;
+    apir_server_queues_init(&server.queues);
+    server.queues.handlers = options->handlers;
+    server.queues.handler_data = options->handler_data;
+    server.queues.memory = options->memory;
+    server.queues.log = options->log;
+    server.queues.refused = end_connection;
+    server.queues.refused_data = &server;
+
+    int ret = serve_frames(&server);
+    mark_dead(&server);
+    server.memory->removed = NULL;
+    apir_server_queues_finish(&server.queues);
+    apir_connection_finish(&server.connection);
+    pthread_mutex_destroy(&server.send_lock);
+    return ret;
+}

@@ -1,0 +1,25 @@
+/* The host end of one context: takes frames from its client or from the daemon, and runs the calls of its queues.
+ * Untrusted bytes end here and in the generated decoders. A bad message fails the context: one line is logged, the
+ * status page says dead, and the server ends. */
+#ifndef APIR_SERVER_SERVER_H
+#define APIR_SERVER_SERVER_H
+
+#include <stdint.h>
+
+#include "apir-dispatch.h"
+#include "server/shm.h"
+#include "util/log.h"
+
+struct apir_server_options {
+    int fd;                               /* connected stream socket; the server takes ownership */
+    const struct apir_handlers *handlers; /* borrowed; what serves the calls */
+    void *handler_data;                   /* borrowed; their first argument */
+    struct apir_shm_table *memory;        /* borrowed; filled from the frames */
+    const struct apir_log *log;           /* borrowed */
+};
+
+/* Serves until the peer closes the connection or breaks the protocol, then ends all queues. Handlers run on one thread
+ * a queue. 0 when the peer closed, -EPROTO after a refusal, -errno when the connection failed. */
+int apir_server_run(const struct apir_server_options *options);
+
+#endif

@@ -1,0 +1,123 @@
+#include "server/shm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "util/checked.h"
+#include "util/fd.h"
+
+void apir_shm_table_init(struct apir_shm_table *table)
+{
+    memset(table, 0, sizeof *table);
+    pthread_mutex_init(&table->lock, NULL);
+}
+
+static void destroy(struct apir_mapping *mapping)
+{
+    munmap(mapping->data, mapping->size);
+    free(mapping);
+}
+
+void apir_shm_table_finish(struct apir_shm_table *table)
+{
+    for (int i = 0; i < APIR_SHM_BUCKETS; i++) {
+        while (table->buckets[i]) {
+            struct apir_mapping *mapping = table->buckets[i];
+            table->buckets[i] = mapping->next;
+            destroy(mapping);
+        }
+    }
+    table->count = 0;
+    pthread_mutex_destroy(&table->lock);
+}
+
+/* The link that points to the mapping of id, or to the NULL at the end of its bucket. */
+static struct apir_mapping **find_locked(struct apir_shm_table *table, uint32_t id)
+{
+    struct apir_mapping **link = &table->buckets[id % APIR_SHM_BUCKETS];
+    while (*link && (*link)->id != id)
+        link = &(*link)->next;
+    return link;
+}
+
+static int insert(struct apir_shm_table *table, struct apir_mapping *mapping)
+{
+    pthread_mutex_lock(&table->lock);
+    struct apir_mapping **link = find_locked(table, mapping->id);
+    int ret = *link ? -EEXIST : table->count == APIR_MAX_SHMS ? -ENOSPC : 0;
+    if (ret == 0) {
+        *link = mapping;
+        table->count++;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return ret;
+}
+
+int apir_shm_table_add(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size)
+{
+    uint64_t end;
+    if (id == 0 || size == 0 || !apir_checked_add(offset, size, &end) || end > INT64_MAX)
+        return -EINVAL;
+    int ret = apir_fd_check_memory(fd, end);
+    if (ret < 0)
+        return ret;
+    struct apir_mapping *mapping = calloc(1, sizeof *mapping);
+    if (!mapping)
+        return -ENOMEM;
+    mapping->id = id;
+    mapping->refs = 1;
+    mapping->size = size;
+    mapping->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    if (mapping->data == MAP_FAILED) {
+        ret = -errno;
+        free(mapping);
+        return ret;
+    }
+    ret = insert(table, mapping);
+    if (ret < 0)
+        destroy(mapping);
+    return ret;
+}
+
+int apir_shm_table_remove(struct apir_shm_table *table, uint32_t id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct apir_mapping **link = find_locked(table, id), *mapping = *link;
+    if (mapping) {
+        *link = mapping->next;
+        mapping->removed = true;
+        table->count--;
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (!mapping)
+        return -ENOENT;
+    apir_shm_table_put(table, mapping);
+    return 0;
+}
+
+struct apir_mapping *apir_shm_table_get(struct apir_shm_table *table, uint32_t id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct apir_mapping *mapping = *find_locked(table, id);
+    if (mapping)
+        mapping->refs++;
+    pthread_mutex_unlock(&table->lock);
+    return mapping;
+}
+
+void apir_shm_table_put(struct apir_shm_table *table, struct apir_mapping *mapping)
+{
+    if (!mapping)
+        return;
+    pthread_mutex_lock(&table->lock);
+    bool last = --mapping->refs == 0;
+    pthread_mutex_unlock(&table->lock);
+    if (!last)
+        return;
+    uint32_t id = mapping->id;
+    destroy(mapping);
+    if (table->removed)
+        table->removed(table->removed_data, id);
+}

@@ -1,0 +1,51 @@
+/* Shared memory of a context, by id, as mapped by the worker. A mapping lives until the last of those who use it puts
+ * it, so that removal never pulls memory from under a call. Thread-safe. */
+#ifndef APIR_SERVER_SHM_H
+#define APIR_SERVER_SHM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    APIR_SHM_BUCKETS = 256,
+    APIR_MAX_SHMS = 4096, /* a context's mailboxes, staging areas and graphs are a few hundred */
+};
+
+/* One mapping. data is readable and writable by the guest at any time. */
+struct apir_mapping {
+    struct apir_mapping *next; /* in its bucket */
+    uint32_t id;
+    uint32_t refs;
+    bool removed; /* no longer found by id */
+    void *data;
+    uint64_t size;
+};
+
+struct apir_shm_table {
+    pthread_mutex_t lock; /* guards all below and the mappings' links and counts */
+    struct apir_mapping *buckets[APIR_SHM_BUCKETS];
+    uint32_t count;
+    void (*removed)(void *data, uint32_t id); /* called without the lock once a removed mapping is gone; may be NULL */
+    void *removed_data;
+};
+
+void apir_shm_table_init(struct apir_shm_table *table);
+
+/* Unmaps everything; nobody may use a mapping any more. */
+void apir_shm_table_finish(struct apir_shm_table *table);
+
+/* Maps size bytes at offset of fd as id. Borrows fd, which must be memory that cannot shrink. -EEXIST, -ENOSPC,
+ * -EINVAL for a bad fd or range, -errno. */
+int apir_shm_table_add(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size);
+
+/* Starts removal: id is free again at once, `removed` is called when the last user is done. -ENOENT. */
+int apir_shm_table_remove(struct apir_shm_table *table, uint32_t id);
+
+/* The mapping of id, to be put; NULL if there is none. */
+struct apir_mapping *apir_shm_table_get(struct apir_shm_table *table, uint32_t id);
+
+/* The caller no longer uses mapping. NULL is a no-op. */
+void apir_shm_table_put(struct apir_shm_table *table, struct apir_mapping *mapping);
+
+#endif
