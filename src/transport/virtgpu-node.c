@@ -1,0 +1,227 @@
+/* The search for a render node whose host speaks APIR. Asks only what is answered at once: sysfs,
+ * the driver, and the data of a capset; no context is made, nothing is waited for. */
+#include "transport/virtgpu.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <virtgpu_drm.h>
+#include <xf86drm.h>
+
+#include "transport/transport.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "wire/capset.h"
+
+#define DRIVER "virtio_gpu"
+
+enum {
+    NODE_FIRST = 128, /* DRM numbers render nodes from 128 to 191 */
+    NODE_COUNT = 64,
+};
+
+struct search {
+    const char *dri_dir;
+    bool apir_capset_only;
+    const struct apir_log *log;
+    char *reason;
+    size_t reason_size;
+    int ret; /* the most telling refusal so far */
+};
+
+/* How much a refusal tells a person: the higher one is the search's. */
+static int rank(int ret)
+{
+    switch (ret) {
+    case -ENODEV:
+        return 0;
+    case -EACCES:
+        return 1;
+    default:
+        return 2;
+    }
+}
+
+/* Notes why a node is not taken. A node of another driver is not worth a word to people once there
+ * is one of virtio-gpu. */
+static void __attribute__((format(printf, 4, 5))) refuse(struct search *search, int ret,
+                                                         const char *path, const char *format, ...)
+{
+    char why[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    apir_debug(search->log, "%s: %s", path, why);
+
+    if (rank(ret) < rank(search->ret))
+        return;
+    size_t used = rank(ret) > rank(search->ret) ? 0 : strlen(search->reason);
+    search->ret = ret;
+    if (used < search->reason_size)
+        snprintf(search->reason + used, search->reason_size - used, "%s%s: %s", used ? "; " : "",
+                 path, why);
+}
+
+/* Name of the driver behind a device node, from sysfs: an idle GPU is not to be woken up by opening
+ * it. -errno where sysfs does not tell. */
+static int node_driver(const struct stat *st, char *driver, size_t size)
+{
+    char link[64], target[256];
+    snprintf(link, sizeof link, "/sys/dev/char/%u:%u/device/driver", major(st->st_rdev),
+             minor(st->st_rdev));
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    if (length < 0)
+        return -errno;
+    target[length] = '\0';
+    const char *slash = strrchr(target, '/');
+    snprintf(driver, size, "%.*s", (int)size - 1, slash ? slash + 1 : target);
+    return 0;
+}
+
+/* The same from the node itself. */
+static int opened_driver(int fd, char *driver, size_t size)
+{
+    drmVersion *version = drmGetVersion(fd);
+    if (!version)
+        return -ENODEV;
+    snprintf(driver, size, "%.*s", version->name_len, version->name ? version->name : "");
+    drmFreeVersion(version);
+    return 0;
+}
+
+/* A parameter of the driver; 0 if it does not know it. */
+static uint32_t get_param(int fd, uint64_t param)
+{
+    uint32_t value = 0;
+    struct drm_virtgpu_getparam args = {.param = param, .value = (uintptr_t)&value};
+    return drmIoctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &args) < 0 ? 0 : value;
+}
+
+/* Whether the data of a capset is an APIR host's. */
+static bool capset_is_apir(int fd, uint32_t capset)
+{
+    struct apir_capset data = {0};
+    struct drm_virtgpu_get_caps args = {
+        .cap_set_id = capset,
+        .addr = (uintptr_t)&data,
+        .size = sizeof data,
+    };
+    return drmIoctl(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &args) == 0 &&
+           apir_capset_is_apir(&data, sizeof data);
+}
+
+static const struct {
+    uint64_t param;
+    const char *name;
+} needed[] = {
+    {VIRTGPU_PARAM_3D_FEATURES, "3D contexts"},
+    {VIRTGPU_PARAM_CONTEXT_INIT, "context types (CONTEXT_INIT)"},
+    {VIRTGPU_PARAM_RESOURCE_BLOB, "blob resources"},
+    {VIRTGPU_PARAM_HOST_VISIBLE, "host-visible window"},
+};
+
+/* What the device lacks, or NULL. */
+static const char *missing_feature(int fd)
+{
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (!get_param(fd, needed[i].param))
+            return needed[i].name;
+    return NULL;
+}
+
+/* The capset to use, or 0. */
+static uint32_t choose_capset(int fd, bool apir_only)
+{
+    uint32_t offered = get_param(fd, VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs);
+    if (offered & (1u << APIR_CAPSET_APIR) && capset_is_apir(fd, APIR_CAPSET_APIR))
+        return APIR_CAPSET_APIR;
+    if (!apir_only && offered & (1u << APIR_CAPSET_VENUS) && capset_is_apir(fd, APIR_CAPSET_VENUS))
+        return APIR_CAPSET_VENUS;
+    return 0;
+}
+
+/* Whether an open node will do; its capset then. */
+static bool judge(struct search *search, int fd, const char *path, uint32_t *capset)
+{
+    char driver[64];
+    if (opened_driver(fd, driver, sizeof driver) < 0) {
+        refuse(search, -ENODEV, path, "is not a DRM device");
+        return false;
+    }
+    if (strcmp(driver, DRIVER) != 0) {
+        refuse(search, -ENODEV, path, "is a device of %s, not of %s", driver, DRIVER);
+        return false;
+    }
+    const char *missing = missing_feature(fd);
+    if (missing) {
+        refuse(search, -EOPNOTSUPP, path, "this virtio-gpu device has no %s: the host has no APIR",
+               missing);
+        return false;
+    }
+    *capset = choose_capset(fd, search->apir_capset_only);
+    if (!*capset) {
+        refuse(search, -EOPNOTSUPP, path, "the host of this virtio-gpu device has no APIR%s",
+               search->apir_capset_only ? " capset" : "");
+        return false;
+    }
+    return true;
+}
+
+/* Whether render node number will do. */
+static bool try_node(struct search *search, unsigned number, struct apir_virtgpu_node *node)
+{
+    char path[sizeof node->path], driver[64];
+    struct stat st;
+    if (snprintf(path, sizeof path, "%s/renderD%u", search->dri_dir, number) >= (int)sizeof path ||
+        stat(path, &st) < 0)
+        return false;
+    if (S_ISCHR(st.st_mode) && node_driver(&st, driver, sizeof driver) == 0 &&
+        strcmp(driver, DRIVER) != 0) {
+        refuse(search, -ENODEV, path, "is a device of %s, not of %s", driver, DRIVER);
+        return false;
+    }
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        refuse(search, -EACCES, path, "cannot be opened: %s", strerror(errno));
+        return false;
+    }
+    if (!judge(search, fd, path, &node->capset)) {
+        close(fd);
+        return false;
+    }
+    memcpy(node->path, path, sizeof path);
+    node->fd = fd;
+    return true;
+}
+
+int apir_virtgpu_node_find(const struct apir_virtgpu_options *options, const struct apir_log *log,
+                           struct apir_virtgpu_node *node, char *reason, size_t reason_size)
+{
+    struct search search = {
+        .dri_dir = options && options->dri_dir ? options->dri_dir : "/dev/dri",
+        .apir_capset_only = options && options->apir_capset_only,
+        .log = log,
+        .reason = reason,
+        .reason_size = reason_size,
+        .ret = -ENODEV,
+    };
+    reason[0] = '\0';
+    for (unsigned i = 0; i < NODE_COUNT; i++)
+        if (try_node(&search, NODE_FIRST + i, node))
+            return 0;
+    if (!reason[0])
+        snprintf(reason, reason_size,
+                 "no render node in %s: there is no virtio-gpu device, or "
+                 "its driver is not loaded",
+                 search.dri_dir);
+    return search.ret;
+}

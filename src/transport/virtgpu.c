@@ -1,0 +1,243 @@
+/* The guest end of a link through a virtio-gpu device: a context of its render node. Commands are
+ * the payload of EXECBUFFER; shared memory is a blob of the device's host-visible window.
+ * uapi: drm/virtgpu_drm.h. */
+#include "transport/transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <virtgpu_drm.h>
+#include <xf86drm.h>
+
+#include "transport/virtgpu.h"
+#include "util/checked.h"
+#include "util/clock.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "wire/capset.h"
+#include "wire/connection.h"
+
+/* Missing in older headers; a kernel is asked before it is used. */
+#ifndef VIRTGPU_CONTEXT_PARAM_DEBUG_NAME
+#define VIRTGPU_CONTEXT_PARAM_DEBUG_NAME 0x0004
+#define VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME 8
+#endif
+
+/* By this start of a context's name a host that also serves others knows ours. Without a name of
+ * our own the kernel sends the task's, of up to 15 characters: the marker is longer than that. */
+#define CONTEXT_MARKER "apir-ggml-virtgpu"
+
+enum {
+    /* The granularity of blobs, enough for the page size of all but 64 KiB kernels. */
+    BLOB_ALIGNMENT = 0x4000,
+    CONTEXT_NAME_SIZE = 64, /* the kernel keeps 63 characters */
+};
+
+struct virtgpu {
+    struct apir_transport base;
+    int fd;
+    uint64_t alignment; /* of blobs */
+    bool busy;          /* polling without a pause may help: there is more than one processor */
+};
+
+static struct virtgpu *virtgpu_of(struct apir_transport *transport)
+{
+    return (struct virtgpu *)transport;
+}
+
+static int command(struct virtgpu *gpu, unsigned long request, void *args)
+{
+    /* drmIoctl repeats after EINTR and EAGAIN */
+    return drmIoctl(gpu->fd, request, args) < 0 ? -errno : 0;
+}
+
+static void close_blob(struct virtgpu *gpu, uint32_t bo)
+{
+    struct drm_gem_close args = {.handle = bo};
+    command(gpu, DRM_IOCTL_GEM_CLOSE, &args);
+}
+
+/* The host's memory for a blob is new, hence zero (a host that reuses memory punches it first). */
+static int create_blob(struct virtgpu *gpu, uint64_t size, uint32_t *bo, uint32_t *resource)
+{
+    struct drm_virtgpu_resource_create_blob args = {
+        .blob_mem = VIRTGPU_BLOB_MEM_HOST3D,
+        .blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE,
+        .size = size,
+    };
+    int ret = command(gpu, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &args);
+    if (ret == -ENOSPC) /* the window has no gap of that size */
+        return -ENOMEM;
+    if (ret < 0)
+        return ret;
+    *bo = args.bo_handle;
+    *resource = args.res_handle;
+    return 0;
+}
+
+static int map_blob(struct virtgpu *gpu, uint32_t bo, uint64_t size, void **data)
+{
+    struct drm_virtgpu_map args = {.handle = bo};
+    int ret = command(gpu, DRM_IOCTL_VIRTGPU_MAP, &args);
+    if (ret < 0)
+        return ret;
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, gpu->fd, (off_t)args.offset);
+    if (map == MAP_FAILED)
+        /* what the kernel says when the host has refused to make or to map the blob */
+        return errno == EINVAL ? -ENOMEM : -errno;
+    if (madvise(map, size, MADV_DONTFORK) < 0) {
+        ret = -errno;
+        munmap(map, size);
+        return ret;
+    }
+    *data = map;
+    return 0;
+}
+
+static int virtgpu_shm_create(struct apir_transport *transport, uint64_t size, struct apir_shm *shm)
+{
+    struct virtgpu *gpu = virtgpu_of(transport);
+    uint64_t rounded;
+    if (size == 0)
+        return -EINVAL;
+    if (!apir_checked_align(size, gpu->alignment, &rounded) || rounded > INT64_MAX)
+        return -ENOMEM;
+
+    struct apir_shm made = {.size = rounded};
+    int ret = create_blob(gpu, rounded, &made.private, &made.id);
+    if (ret < 0)
+        return ret;
+    ret = map_blob(gpu, made.private, rounded, &made.data);
+    if (ret < 0) {
+        close_blob(gpu, made.private);
+        return ret;
+    }
+    *shm = made;
+    return 0;
+}
+
+static void virtgpu_shm_destroy(struct apir_transport *transport, struct apir_shm *shm)
+{
+    if (!shm->data)
+        return;
+    munmap(shm->data, shm->size);
+    close_blob(virtgpu_of(transport), shm->private);
+    *shm = (struct apir_shm){0};
+}
+
+static int virtgpu_submit(struct apir_transport *transport, const void *payload, size_t size)
+{
+    struct virtgpu *gpu = virtgpu_of(transport);
+    if (size > APIR_MAX_FRAME)
+        return -EMSGSIZE;
+    struct drm_virtgpu_execbuffer args = {
+        .flags = VIRTGPU_EXECBUF_RING_IDX,
+        .size = (uint32_t)size,
+        .command = (uintptr_t)payload,
+        .fence_fd = -1,
+    };
+    int ret = command(gpu, DRM_IOCTL_VIRTGPU_EXECBUFFER, &args);
+    return ret == -ENODEV ? -EPIPE : ret; /* ENODEV: the device was unplugged */
+}
+
+static int virtgpu_wait(struct apir_transport *transport, _Atomic uint32_t *word, uint32_t seen,
+                        _Atomic uint32_t *sleeping, uint64_t timeout_ns)
+{
+    (void)sleeping; /* nothing could wake us */
+    apir_virtgpu_poll(word, seen, virtgpu_of(transport)->busy, timeout_ns);
+    return 0;
+}
+
+static void virtgpu_destroy(struct apir_transport *transport)
+{
+    struct virtgpu *gpu = virtgpu_of(transport);
+    apir_fd_close(&gpu->fd);
+    free(gpu);
+}
+
+static const struct apir_transport_ops virtgpu_ops = {
+    .name = "virtgpu",
+    .shm_create = virtgpu_shm_create,
+    .shm_destroy = virtgpu_shm_destroy,
+    .submit = virtgpu_submit,
+    .wait = virtgpu_wait,
+    .destroy = virtgpu_destroy,
+};
+
+/* A failed CONTEXT_INIT leaves the file half initialised: what the kernel can do is asked first. */
+static bool has_context_names(struct virtgpu *gpu)
+{
+    int value = 0;
+    struct drm_virtgpu_getparam args = {
+        .param = VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME,
+        .value = (uintptr_t)&value,
+    };
+    return command(gpu, DRM_IOCTL_VIRTGPU_GETPARAM, &args) == 0 && value;
+}
+
+static int init_context(struct virtgpu *gpu, uint32_t capset)
+{
+    char name[CONTEXT_NAME_SIZE];
+    snprintf(name, sizeof name, "%s %s", CONTEXT_MARKER, program_invocation_short_name);
+    struct drm_virtgpu_context_set_param params[] = {
+        {.param = VIRTGPU_CONTEXT_PARAM_CAPSET_ID, .value = capset},
+        {.param = VIRTGPU_CONTEXT_PARAM_NUM_RINGS, .value = 1},
+        {.param = VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK, .value = 0},
+        {.param = VIRTGPU_CONTEXT_PARAM_DEBUG_NAME, .value = (uintptr_t)name},
+    };
+    struct drm_virtgpu_context_init args = {
+        .num_params = has_context_names(gpu) ? 4 : 3,
+        .ctx_set_params = (uintptr_t)params,
+    };
+    return command(gpu, DRM_IOCTL_VIRTGPU_CONTEXT_INIT, &args);
+}
+
+static uint64_t blob_alignment(void)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    return page > BLOB_ALIGNMENT ? (uint64_t)page : BLOB_ALIGNMENT;
+}
+
+struct apir_transport *apir_transport_virtgpu_open(const struct apir_virtgpu_options *options,
+                                                   const struct apir_log *log, char *reason,
+                                                   size_t reason_size)
+{
+    struct apir_virtgpu_node node;
+    int ret = apir_virtgpu_node_find(options, log, &node, reason, reason_size);
+    if (ret < 0)
+        goto err;
+
+    struct virtgpu *gpu = calloc(1, sizeof *gpu);
+    if (!gpu) {
+        snprintf(reason, reason_size, "out of memory");
+        ret = -ENOMEM;
+        goto err_fd;
+    }
+    gpu->base.ops = &virtgpu_ops;
+    gpu->base.command_base = node.capset == APIR_CAPSET_VENUS ? APIR_VENUS_COMMAND_BASE : 0;
+    snprintf(gpu->base.door, sizeof gpu->base.door, "%s (virtio-gpu, capset %u)", node.path,
+             node.capset);
+    gpu->fd = node.fd;
+    gpu->alignment = blob_alignment();
+    gpu->busy = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+
+    ret = init_context(gpu, node.capset);
+    if (ret < 0) {
+        snprintf(reason, reason_size, "%s: cannot make a context of capset %u: %s", node.path,
+                 node.capset, strerror(-ret));
+        goto err_gpu;
+    }
+    return &gpu->base;
+
+err_gpu:
+    free(gpu);
+err_fd:
+    apir_fd_close(&node.fd);
+err:
+    errno = -ret;
+    return NULL;
+}
