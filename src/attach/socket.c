@@ -1,0 +1,136 @@
+#include "attach/socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/fd.h"
+
+enum { PAUSE_MS = 100 };
+
+/* One connection. The door owns it until its worker is reaped. */
+struct client {
+    struct apir_list link; /* apir_socket.clients */
+    struct apir_socket *door;
+    unsigned context;
+    int fd; /* our copy, kept to shut the connection down: the worker then ends by itself, in order */
+    struct apir_worker_process process;
+};
+
+static void client_ended(void *owner, int status)
+{
+    struct client *client = owner;
+    struct apir_socket *door = client->door;
+    char text[96];
+    apir_worker_process_describe(status, text, sizeof text);
+    if (status == 0)
+        apir_info(door->log, "context %u ended: closed", client->context);
+    else
+        apir_warn(door->log, "context %u ended: %sworker %s", client->context,
+                  client->process.killed ? "killed: it did not end by itself: " : "", text);
+    shutdown(client->fd, SHUT_RDWR); /* the peer sees the end even if it passed its fd on */
+    apir_fd_close(&client->fd);
+    apir_list_remove(&client->link);
+    free(client);
+    door->client_count--;
+    if (door->stopping && door->client_count == 0)
+        door->idle(door->owner);
+}
+
+/* Takes ownership of fd. */
+static int start_client(struct apir_socket *door, int fd)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (!client)
+        return -ENOMEM;
+    client->door = door;
+    client->context = door->next_context;
+    apir_worker_process_init(&client->process, door->loop, client_ended, client);
+    int ret = apir_worker_process_start(&client->process, door->options, client->context, fd);
+    if (ret < 0) {
+        free(client);
+        return ret;
+    }
+    client->fd = fd;
+    door->next_context++;
+    door->client_count++;
+    apir_list_append(&door->clients, &client->link);
+    apir_info(door->log, "context %u started: %s, worker %d", client->context, door->listener.path,
+              (int)client->process.pid);
+    return 0;
+}
+
+static void pause_over(void *owner)
+{
+    struct apir_socket *door = owner;
+    apir_loop_change(door->loop, &door->source, EPOLLIN);
+}
+
+/* Out of fds or memory: the connection stays in the backlog, so wait a little instead of spinning on it. */
+static void pause_accepting(struct apir_socket *door, int error)
+{
+    apir_warn(door->log, "%s: cannot accept: %s", door->listener.path, strerror(-error));
+    apir_loop_change(door->loop, &door->source, 0);
+    apir_loop_set_timer(door->loop, &door->pause, PAUSE_MS);
+}
+
+static void door_ready(void *owner, uint32_t events)
+{
+    struct apir_socket *door = owner;
+    (void)events;
+    int fd = apir_listener_accept(&door->listener);
+    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+        pause_accepting(door, fd);
+    if (fd < 0)
+        return;
+    if (door->client_count >= door->max_clients) {
+        apir_warn(door->log, "%s: refused a client: %u contexts are open already (--max-contexts)",
+                  door->listener.path, door->client_count);
+        goto err_fd;
+    }
+    int ret = start_client(door, fd);
+    if (ret == 0)
+        return;
+    apir_error(door->log, "cannot start %s: %s", door->options->path, strerror(-ret));
+err_fd:
+    apir_fd_close(&fd);
+}
+
+int apir_socket_init(struct apir_socket *door, struct apir_loop *loop, const struct apir_log *log,
+                     const struct apir_worker_options *options, const char *path, unsigned max_clients)
+{
+    memset(door, 0, sizeof *door);
+    door->loop = loop;
+    door->log = log;
+    door->options = options;
+    door->max_clients = max_clients;
+    door->next_context = 1;
+    apir_list_init(&door->clients);
+    apir_source_init(&door->source, door_ready, door);
+    apir_timer_init(&door->pause, pause_over, door);
+    int ret = apir_listener_open(&door->listener, path);
+    if (ret < 0)
+        return ret;
+    ret = apir_loop_watch(loop, &door->source, door->listener.fd, EPOLLIN);
+    if (ret < 0)
+        apir_listener_close(&door->listener);
+    return ret;
+}
+
+void apir_socket_stop(struct apir_socket *door, void (*idle)(void *owner), void *owner)
+{
+    door->stopping = true;
+    door->idle = idle;
+    door->owner = owner;
+    apir_loop_clear_timer(&door->pause);
+    apir_loop_unwatch(door->loop, &door->source);
+    apir_listener_close(&door->listener);
+    for (struct apir_list *link = door->clients.next; link != &door->clients; link = link->next) {
+        struct client *client = apir_list_entry(link, struct client, link);
+        shutdown(client->fd, SHUT_RDWR);
+        apir_worker_process_expire(&client->process, APIR_WORKER_PATIENCE_MS);
+    }
+    if (door->client_count == 0)
+        idle(owner);
+}

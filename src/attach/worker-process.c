@@ -1,0 +1,197 @@
+#include "attach/worker-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/fd.h"
+
+enum { MAX_ARGUMENTS = 16 };
+
+static void forget(struct apir_worker_process *process)
+{
+    apir_loop_clear_timer(&process->timer);
+    apir_loop_unwatch(process->loop, &process->source);
+    apir_fd_close(&process->pidfd);
+    process->pid = 0;
+}
+
+static void process_ready(void *owner, uint32_t events)
+{
+    struct apir_worker_process *process = owner;
+    int status;
+    (void)events;
+    pid_t pid = waitpid(process->pid, &status, WNOHANG);
+    if (pid == 0 || (pid < 0 && errno == EINTR))
+        return;
+    if (pid < 0)
+        status = 0; /* somebody else reaped it: it is gone all the same */
+    forget(process);
+    process->ended(process->owner, status);
+}
+
+static void patience_over(void *owner)
+{
+    apir_worker_process_kill(owner);
+}
+
+void apir_worker_process_init(struct apir_worker_process *process, struct apir_loop *loop,
+                              void (*ended)(void *owner, int status), void *owner)
+{
+    process->loop = loop;
+    process->pid = 0;
+    process->pidfd = -1;
+    process->killed = false;
+    process->ended = ended;
+    process->owner = owner;
+    apir_source_init(&process->source, process_ready, process);
+    apir_timer_init(&process->timer, patience_over, process);
+}
+
+/* The child's fds. closefrom: what this program inherited from its parent may lack CLOEXEC. */
+static int set_files(posix_spawn_file_actions_t *files, const struct apir_worker_fds *fds)
+{
+    int ret = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (ret == 0)
+        ret = posix_spawn_file_actions_adddup2(files, fds->output, STDOUT_FILENO);
+    if (ret == 0)
+        ret = posix_spawn_file_actions_adddup2(files, fds->error, STDERR_FILENO);
+    if (ret == 0 && fds->connection >= 0)
+        ret = posix_spawn_file_actions_adddup2(files, fds->connection, APIR_WORKER_FD);
+    if (ret == 0)
+        ret = posix_spawn_file_actions_addclosefrom_np(
+            files, fds->connection >= 0 ? APIR_WORKER_FD + 1 : STDERR_FILENO + 1);
+    return ret;
+}
+
+/* Signals as if started from a shell, and a group of its own: Ctrl-C is for the daemon, which ends its workers. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int ret = posix_spawnattr_setsigmask(attributes, &none);
+    if (ret == 0)
+        ret = posix_spawnattr_setsigdefault(attributes, &all);
+    if (ret == 0)
+        ret = posix_spawnattr_setpgroup(attributes, 0);
+    if (ret == 0)
+        ret = posix_spawnattr_setflags(
+            attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    return ret;
+}
+
+static int spawn(pid_t *pid, const char *const *argv, const struct apir_worker_fds *fds)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int ret = posix_spawn_file_actions_init(&files);
+    if (ret != 0)
+        return -ret;
+    ret = posix_spawnattr_init(&attributes);
+    if (ret != 0)
+        goto err_files;
+    ret = set_files(&files, fds);
+    if (ret == 0)
+        ret = set_attributes(&attributes);
+    if (ret == 0)
+        ret = posix_spawn(pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
+    posix_spawnattr_destroy(&attributes);
+err_files:
+    posix_spawn_file_actions_destroy(&files);
+    return -ret;
+}
+
+int apir_worker_process_exec(struct apir_worker_process *process, const char *const *argv,
+                             const struct apir_worker_fds *fds)
+{
+    pid_t pid;
+    int ret = spawn(&pid, argv, fds);
+    if (ret < 0)
+        return ret;
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* is CLOEXEC */
+    if (process->pidfd < 0) {
+        ret = -errno;
+        goto err_pid;
+    }
+    ret = apir_loop_watch(process->loop, &process->source, process->pidfd, EPOLLIN);
+    if (ret < 0)
+        goto err_pidfd;
+    process->pid = pid;
+    process->killed = false;
+    return 0;
+
+err_pidfd:
+    apir_fd_close(&process->pidfd);
+err_pid:
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    return ret;
+}
+
+int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
+                              unsigned context, int connection)
+{
+    char context_text[16], threads_text[16], level_text[16], fd_text[16];
+    snprintf(fd_text, sizeof fd_text, "%d", APIR_WORKER_FD);
+    snprintf(context_text, sizeof context_text, "%u", context);
+    snprintf(threads_text, sizeof threads_text, "%u", options->threads);
+    snprintf(level_text, sizeof level_text, "%d", (int)options->log_level);
+
+    const char *argv[MAX_ARGUMENTS] = {options->path, "--fd",        fd_text,   "--context",
+                                       context_text,  "--log-level", level_text};
+    unsigned count = 7;
+    if (options->ggml_library) {
+        argv[count++] = "--ggml-library";
+        argv[count++] = options->ggml_library;
+    }
+    if (options->ggml_reg) {
+        argv[count++] = "--ggml-reg";
+        argv[count++] = options->ggml_reg;
+    }
+    if (options->threads > 0) {
+        argv[count++] = "--threads";
+        argv[count++] = threads_text;
+    }
+    /* stdout goes to the log too: libraries print there */
+    struct apir_worker_fds fds = {options->log_fd, options->log_fd, connection};
+    return apir_worker_process_exec(process, argv, &fds);
+}
+
+void apir_worker_process_kill(struct apir_worker_process *process)
+{
+    if (process->pid == 0)
+        return;
+    process->killed = true;
+    kill(process->pid, SIGKILL); /* not yet reaped, hence still this process */
+}
+
+void apir_worker_process_expire(struct apir_worker_process *process, unsigned ms)
+{
+    if (process->pid != 0 && !process->timer.set)
+        apir_loop_set_timer(process->loop, &process->timer, ms);
+}
+
+void apir_worker_process_finish(struct apir_worker_process *process)
+{
+    if (process->pid == 0)
+        return;
+    kill(process->pid, SIGKILL);
+    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    forget(process);
+}
+
+void apir_worker_process_describe(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, size, "exited with code %d", WEXITSTATUS(status));
+}

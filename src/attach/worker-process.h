@@ -1,0 +1,67 @@
+/* The life of a worker as a process: started by exec with one socket, watched, ended, reaped. */
+#ifndef APIR_ATTACH_WORKER_PROCESS_H
+#define APIR_ATTACH_WORKER_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "attach/loop.h"
+#include "util/log.h"
+
+enum {
+    APIR_WORKER_FD = 3,            /* where a worker finds its connection */
+    APIR_WORKER_PATIENCE_MS = 1000, /* how long a worker may take to answer, or to end, before it is killed */
+};
+
+/* How workers are started. Borrowed by everyone, immutable. */
+struct apir_worker_options {
+    const char *path;              /* the executable */
+    const char *ggml_library;      /* path or short name; NULL: unset, the worker tells its client */
+    const char *ggml_reg;          /* NULL: the worker's default */
+    unsigned threads;              /* 0: the worker's default */
+    enum apir_log_level log_level; /* of the worker */
+    int log_fd;                    /* the worker's stderr, borrowed */
+};
+
+/* Lives inside its owner, which must keep it until ended is called (only then the process is gone). */
+struct apir_worker_process {
+    struct apir_loop *loop;
+    pid_t pid;  /* 0: none */
+    int pidfd;
+    bool killed; /* by us */
+    struct apir_source source;
+    struct apir_timer timer;
+    void (*ended)(void *owner, int status); /* status as of waitpid(); the process is reaped */
+    void *owner;
+};
+
+/* Which fds a process gets besides /dev/null as stdin. Borrowed; closed in the child are all others. */
+struct apir_worker_fds {
+    int output;     /* stdout */
+    int error;      /* stderr */
+    int connection; /* APIR_WORKER_FD; -1: none */
+};
+
+void apir_worker_process_init(struct apir_worker_process *process, struct apir_loop *loop,
+                              void (*ended)(void *owner, int status), void *owner);
+
+/* Starts argv[0] (a path) with those fds, in a process group of its own, with default signals. 0 or -errno. */
+int apir_worker_process_exec(struct apir_worker_process *process, const char *const *argv,
+                             const struct apir_worker_fds *fds);
+
+/* Starts a worker for that context with the connection (borrowed) as APIR_WORKER_FD. 0 or -errno. */
+int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
+                              unsigned context, int connection);
+
+/* Kills the process now, or in ms milliseconds unless it has ended by then. */
+void apir_worker_process_kill(struct apir_worker_process *process);
+void apir_worker_process_expire(struct apir_worker_process *process, unsigned ms);
+
+/* Kills and reaps the process now, without calling ended. No process is a no-op. */
+void apir_worker_process_finish(struct apir_worker_process *process);
+
+/* Writes "exited with code N" or "died by signal N (name)" to text. */
+void apir_worker_process_describe(int status, char *text, size_t size);
+
+#endif

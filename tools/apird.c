@@ -1,0 +1,373 @@
+/* apird: the daemon on the host. Each door (a native socket, or the virtio-gpu device of a virtual machine) starts a
+ * worker process for each context; nothing here loads ggml. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "attach/loop.h"
+#include "attach/probe.h"
+#include "attach/socket.h"
+#include "attach/worker-process.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#ifndef APIR_VERSION
+#define APIR_VERSION "0.1.0"
+#endif
+
+enum {
+    EXIT_USAGE = 2,
+    MAX_DOORS = 32, /* of each kind */
+    MAX_THREADS = 4096,
+    MAX_CONTEXTS = 4096,
+    DEFAULT_CONTEXTS = 64,
+    NAME_SIZE = 4096,
+};
+
+struct options {
+    const char *sockets[MAX_DOORS];
+    unsigned socket_count;
+    const char *log_path;
+    const char *worker_path; /* NULL: beside this program */
+    unsigned max_contexts;
+    bool verbose;
+    bool done; /* --help or --version has been served */
+    struct apir_worker_options worker;
+};
+
+struct daemon {
+    const struct options *options;
+    struct apir_log log;
+    FILE *log_file; /* NULL: stderr */
+    struct apir_worker_options worker;
+    char worker_path[NAME_SIZE];
+    struct apir_loop loop;
+    struct apir_source signals;
+    int signal_fd;
+    struct apir_probe probe;
+    struct apir_socket sockets[MAX_DOORS];
+    unsigned socket_count; /* that are open */
+    unsigned busy;         /* doors that have not stopped yet */
+};
+
+static void print_help(FILE *stream)
+{
+    fputs("usage: apird (--listen PATH | --vhost-user PATH)... --ggml-library PATH|NAME [OPTION]...\n"
+          "Serve the ggml backend of this machine to programs and to virtual machines.\n"
+          "\n"
+          "Doors, any number of each:\n"
+          "  --listen PATH         a Unix socket for programs on this machine (GGML_VIRTGPU_SOCKET=PATH)\n"
+          "  --vhost-user PATH     the virtio-gpu device of one virtual machine: QEMU connects to PATH\n"
+          "\n"
+          "What is served:\n"
+          "  --ggml-library PATH|NAME  the ggml backend library, or its short name: cpu, vulkan, cuda, rpc\n"
+          "                        (default: $APIR_LLAMA_CPP_GGML_LIBRARY_PATH)\n"
+          "  --ggml-reg SYMBOL     its registration function (default: $APIR_LLAMA_CPP_GGML_LIBRARY_REG, else\n"
+          "                        what the library has)\n"
+          "  --threads N           threads for a library that computes on the CPU (default: all cores)\n"
+          "\n"
+          "Limits:\n"
+          "  --window SIZE         memory that one virtual machine may share with its workers, with a suffix K, M\n"
+          "                        or G (default: 1G)\n"
+          "  --max-contexts N      contexts at a time, for each door (default: 64)\n"
+          "\n"
+          "Other:\n"
+          "  --worker PATH         the worker program (default: apird-worker beside apird)\n"
+          "  --log FILE            append the log to FILE (default: stderr)\n"
+          "  --verbose             log what happens in detail\n"
+          "  --version             print the version and exit\n"
+          "  --help                print this help and exit\n",
+          stream);
+}
+
+static int parse_count(const char *name, const char *text, unsigned max, unsigned *value)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || number == 0 || number > max) {
+        fprintf(stderr, "apird: --%s %s: expected a number from 1 to %u\n", name, text, max);
+        return -EINVAL;
+    }
+    *value = (unsigned)number;
+    return 0;
+}
+
+static int add_path(const char *name, const char **paths, unsigned *count, const char *path)
+{
+    if (*count == MAX_DOORS) {
+        fprintf(stderr, "apird: --%s: more than %d\n", name, MAX_DOORS);
+        return -EINVAL;
+    }
+    paths[(*count)++] = path;
+    return 0;
+}
+
+static int parse_option(struct options *options, int option, const char *name)
+{
+    switch (option) {
+    case 'l':
+        return add_path(name, options->sockets, &options->socket_count, optarg);
+    case 'g':
+        options->worker.ggml_library = optarg;
+        return 0;
+    case 'r':
+        options->worker.ggml_reg = optarg;
+        return 0;
+    case 't':
+        return parse_count(name, optarg, MAX_THREADS, &options->worker.threads);
+    case 'c':
+        return parse_count(name, optarg, MAX_CONTEXTS, &options->max_contexts);
+    case 'W':
+        options->worker_path = optarg;
+        return 0;
+    case 'L':
+        options->log_path = optarg;
+        return 0;
+    case 'v':
+        options->verbose = true;
+        return 0;
+    case 'V':
+        puts("apird " APIR_VERSION);
+        options->done = true;
+        return 0;
+    case 'h':
+        print_help(stdout);
+        options->done = true;
+        return 0;
+    default:
+        return -EINVAL; /* getopt has said why */
+    }
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static int parse_options(struct options *options, int argc, char **argv)
+{
+    static const struct option names[] = {
+        {"listen", required_argument, NULL, 'l'},     {"ggml-library", required_argument, NULL, 'g'},
+        {"ggml-reg", required_argument, NULL, 'r'},   {"threads", required_argument, NULL, 't'},
+        {"max-contexts", required_argument, NULL, 'c'}, {"worker", required_argument, NULL, 'W'},
+        {"log", required_argument, NULL, 'L'},        {"verbose", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},          {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    memset(options, 0, sizeof *options);
+    options->max_contexts = DEFAULT_CONTEXTS;
+    options->worker.ggml_library = environment("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
+    options->worker.ggml_reg = environment("APIR_LLAMA_CPP_GGML_LIBRARY_REG");
+
+    int option, index = 0;
+    while (!options->done && (option = getopt_long(argc, argv, "", names, &index)) != -1)
+        if (parse_option(options, option, names[index].name) < 0)
+            return -EINVAL;
+    if (options->done)
+        return 0;
+    if (optind < argc) {
+        fprintf(stderr, "apird: unexpected argument: %s\n", argv[optind]);
+        return -EINVAL;
+    }
+    if (options->socket_count == 0) {
+        fprintf(stderr, "apird: nothing to serve: give --listen PATH or --vhost-user PATH\n");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int open_log(struct daemon *daemon)
+{
+    const struct options *options = daemon->options;
+    daemon->log.stream = stderr;
+    daemon->log.prefix = "apird";
+    daemon->log.level = options->verbose ? APIR_LOG_DEBUG : APIR_LOG_INFO;
+    if (!options->log_path)
+        return 0;
+    daemon->log_file = fopen(options->log_path, "ae");
+    if (!daemon->log_file) {
+        int ret = -errno;
+        apir_error(&daemon->log, "cannot open the log %s: %s", options->log_path, strerror(-ret));
+        return ret;
+    }
+    daemon->log.stream = daemon->log_file;
+    return 0;
+}
+
+/* The worker beside this program. */
+static int find_worker(struct daemon *daemon)
+{
+    static const char name[] = "apird-worker";
+    char *path = daemon->worker_path;
+    if (daemon->options->worker_path) {
+        if (strlen(daemon->options->worker_path) >= NAME_SIZE)
+            return -ENAMETOOLONG;
+        strcpy(path, daemon->options->worker_path);
+        return 0;
+    }
+    ssize_t length = readlink("/proc/self/exe", path, NAME_SIZE - sizeof name);
+    if (length <= 0 || length == (ssize_t)(NAME_SIZE - sizeof name))
+        return length < 0 ? -errno : -ENAMETOOLONG;
+    path[length] = '\0';
+    strcpy(strrchr(path, '/') + 1, name);
+    return 0;
+}
+
+static int set_worker(struct daemon *daemon)
+{
+    int ret = find_worker(daemon);
+    if (ret == 0 && access(daemon->worker_path, X_OK) < 0)
+        ret = -errno;
+    if (ret < 0) {
+        apir_error(&daemon->log, "cannot run the worker %s: %s (use --worker PATH)", daemon->worker_path,
+                   strerror(-ret));
+        return ret;
+    }
+    daemon->worker = daemon->options->worker;
+    daemon->worker.path = daemon->worker_path;
+    daemon->worker.log_level = daemon->log.level;
+    daemon->worker.log_fd = fileno(daemon->log.stream);
+    return 0;
+}
+
+static void door_idle(void *owner)
+{
+    struct daemon *daemon = owner;
+    if (--daemon->busy == 0)
+        apir_loop_stop(&daemon->loop);
+}
+
+static void stop_doors(struct daemon *daemon)
+{
+    unsigned count = daemon->socket_count;
+    daemon->socket_count = 0; /* a second signal does nothing */
+    daemon->busy += count;
+    for (unsigned i = 0; i < count; i++)
+        apir_socket_stop(&daemon->sockets[i], door_idle, daemon);
+}
+
+static void signal_ready(void *owner, uint32_t events)
+{
+    struct daemon *daemon = owner;
+    struct signalfd_siginfo info;
+    (void)events;
+    if (read(daemon->signal_fd, &info, sizeof info) != sizeof info)
+        return;
+    apir_info(&daemon->log, "stopping: signal %u", info.ssi_signo);
+    daemon->busy++; /* so that no door that is idle at once ends the loop too early */
+    stop_doors(daemon);
+    door_idle(daemon);
+}
+
+static int watch_signals(struct daemon *daemon)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    signal(SIGPIPE, SIG_IGN); /* a log on a pipe whose reader has gone */
+    daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (daemon->signal_fd < 0)
+        return -errno;
+    apir_source_init(&daemon->signals, signal_ready, daemon);
+    return apir_loop_watch(&daemon->loop, &daemon->signals, daemon->signal_fd, EPOLLIN);
+}
+
+static int open_doors(struct daemon *daemon)
+{
+    const struct options *options = daemon->options;
+    for (unsigned i = 0; i < options->socket_count; i++) {
+        int ret = apir_socket_init(&daemon->sockets[i], &daemon->loop, &daemon->log, &daemon->worker,
+                                   options->sockets[i], options->max_contexts);
+        if (ret < 0) {
+            apir_error(&daemon->log, "cannot listen on %s: %s%s", options->sockets[i], strerror(-ret),
+                       ret == -EADDRINUSE ? " (another apird serves it, or it is not a socket)" : "");
+            return ret;
+        }
+        daemon->socket_count++;
+        apir_info(&daemon->log, "listening on %s", options->sockets[i]);
+    }
+    return 0;
+}
+
+static void probe_library(struct daemon *daemon)
+{
+    if (!daemon->worker.ggml_library) {
+        apir_warn(&daemon->log, "cannot open the GGML library: env var 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH' not "
+                                "defined: use --ggml-library PATH or NAME (cpu, vulkan, cuda, rpc); until "
+                                "then clients will see no device");
+        return;
+    }
+    int ret = apir_probe_start(&daemon->probe, &daemon->loop, &daemon->log, &daemon->worker);
+    if (ret < 0)
+        apir_error(&daemon->log, "cannot probe %s: %s", daemon->worker.ggml_library, strerror(-ret));
+}
+
+static int serve(struct daemon *daemon)
+{
+    int ret = apir_loop_init(&daemon->loop);
+    if (ret < 0)
+        goto err_init;
+    ret = watch_signals(daemon);
+    if (ret < 0)
+        goto err_init;
+    ret = open_doors(daemon);
+    if (ret < 0)
+        goto err_doors;
+    probe_library(daemon);
+    ret = apir_loop_run(&daemon->loop);
+    apir_probe_finish(&daemon->probe);
+    if (ret < 0)
+        apir_error(&daemon->log, "cannot wait for events: %s", strerror(-ret));
+err_doors:
+    /* doors that never served have no worker, hence are idle at once */
+    stop_doors(daemon);
+    apir_loop_unwatch(&daemon->loop, &daemon->signals);
+    apir_fd_close(&daemon->signal_fd);
+    apir_loop_finish(&daemon->loop);
+    return ret;
+
+err_init:
+    apir_error(&daemon->log, "cannot start: %s", strerror(-ret));
+    apir_fd_close(&daemon->signal_fd);
+    apir_loop_finish(&daemon->loop);
+    return ret;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    if (parse_options(&options, argc, argv) < 0) {
+        fprintf(stderr, "Try 'apird --help'.\n");
+        return EXIT_USAGE;
+    }
+    if (options.done)
+        return EXIT_SUCCESS;
+
+    struct daemon *daemon = calloc(1, sizeof *daemon);
+    if (!daemon)
+        return EXIT_FAILURE;
+    daemon->options = &options;
+    daemon->signal_fd = -1;
+    daemon->loop.epoll = -1;
+    int ret = open_log(daemon);
+    if (ret == 0)
+        ret = set_worker(daemon);
+    if (ret == 0)
+        ret = serve(daemon);
+    if (daemon->log_file)
+        fclose(daemon->log_file);
+    free(daemon);
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
