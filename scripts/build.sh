@@ -36,10 +36,9 @@ ensure_build() {
 }
 
 cmd_build() {
-  local variants=(release)
+  local variants=(release) arguments=("$@") variant
   while [ $# -gt 0 ]; do
     case $1 in
-      --release) ;;
       --clang) variants=(clang) ;;
       --sanitize) variants=(sanitize) ;;
       --all) variants=(release clang sanitize) ;;
@@ -47,9 +46,8 @@ cmd_build() {
     esac
     shift
   done
-  go_inside build "${variants[@]/#/--}"
+  go_inside build "${arguments[@]}"
   leave_nothing_behind
-  local variant
   for variant in "${variants[@]}"; do
     build_variant "$variant"
     say "-- built in $(build_folder "$variant")"

@@ -111,7 +111,7 @@ sandbox_kernel() {
   local names deb
   export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
   names=$(apt-cache depends --recurse --important linux-image-amd64 |
-    grep -Ex 'linux-(image|binary|modules)-[0-9].*' | sort -u)
+    grep -Ex 'linux-(base|image|binary|modules)-[0-9].*' | sort -u)
   mkdir -p "$1/$kernel_folder/deb"
   # shellcheck disable=SC2086
   (cd "$1/$kernel_folder/deb" && apt-get -o APT::Sandbox::User=root download $names)
@@ -124,6 +124,7 @@ sandbox_kernel() {
     rm -rf "$1/$kernel_folder/lib"
     ln -s usr/lib "$1/$kernel_folder/lib"
   fi
+  chroot "$1" depmod -b "/$kernel_folder" "$(ls "$1/$kernel_folder/lib/modules")"
 }
 
 sandbox_versions() {
