@@ -34,7 +34,8 @@
 enum {
     /* The granularity of blobs, enough for the page size of all but 64 KiB kernels. */
     BLOB_ALIGNMENT = 0x4000,
-    CONTEXT_NAME_SIZE = 64, /* the kernel keeps 63 characters */
+    CONTEXT_NAME_SIZE = 64,      /* the kernel keeps 63 characters */
+    SLICE_NS = 50 * 1000 * 1000, /* how often a waiter looks whether the session still lives */
 };
 
 struct virtgpu {
@@ -148,6 +149,8 @@ static int virtgpu_wait(struct apir_transport *transport, _Atomic uint32_t *word
                         _Atomic uint32_t *sleeping, uint64_t timeout_ns)
 {
     (void)sleeping; /* nothing could wake us */
+    if (timeout_ns > SLICE_NS)
+        timeout_ns = SLICE_NS;
     apir_virtgpu_poll(word, seen, virtgpu_of(transport)->busy, timeout_ns);
     return 0;
 }
