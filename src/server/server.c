@@ -182,8 +182,10 @@ int apir_server_run(const struct apir_server_options *options)
 
     int ret = serve_frames(&server);
     mark_dead(&server);
-    server.memory->removed = NULL;
+    if (options->ended)
+        options->ended(options->handler_data);
     apir_server_queues_finish(&server.queues);
+    server.memory->removed = NULL;
     apir_connection_finish(&server.connection);
     pthread_mutex_destroy(&server.send_lock);
     return ret;

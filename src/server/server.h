@@ -16,6 +16,8 @@ struct apir_server_options {
     void *handler_data;                   /* borrowed; their first argument */
     struct apir_shm_table *memory;        /* borrowed; filled from the frames */
     const struct apir_log *log;           /* borrowed */
+    void (*ended)(void *handler_data);    /* may be NULL; called when the last frame was served, before the calls that
+                                             still run are waited for */
 };
 
 /* Serves until the peer closes the connection or breaks the protocol, then ends all queues. Handlers run on one thread

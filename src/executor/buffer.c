@@ -1,0 +1,344 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/private.h"
+#include "util/checked.h"
+
+enum {
+    RESIDUE_MODULUS = 4096, /* the guest keeps a base's place in its page: alignment that kernels may look at */
+};
+
+static struct apir_buffer *get_buffer(struct apir_executor *executor, uint64_t handle)
+{
+    return (struct apir_buffer *)apir_object_table_get(&executor->objects, handle, APIR_OBJECT_BUFFER);
+}
+
+static void put_buffer(struct apir_executor *executor, struct apir_buffer *buffer)
+{
+    apir_object_table_put(&executor->objects, buffer ? &buffer->object : NULL);
+}
+
+static void destroy_buffer(struct apir_object *object)
+{
+    struct apir_buffer *buffer = (struct apir_buffer *)object;
+    atomic_fetch_sub_explicit(&buffer->executor->buffers, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&buffer->executor->buffer_bytes, buffer->size, memory_order_relaxed);
+    ggml_backend_buffer_free(buffer->host);
+    free(buffer);
+}
+
+struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct apir_buffer_uses *uses,
+                                         uint64_t handle)
+{
+    /* newest first: neighbours in a graph share a buffer */
+    for (uint32_t i = uses->count; i > 0; i--)
+        if (uses->uses[i - 1].handle == handle)
+            return uses->uses[i - 1].buffer;
+    if (uses->count == uses->capacity) {
+        uint32_t capacity = uses->capacity ? uses->capacity * 2 : 16;
+        struct apir_buffer_use *grown = realloc(uses->uses, capacity * sizeof *grown);
+        if (!grown)
+            return NULL;
+        uses->uses = grown;
+        uses->capacity = capacity;
+    }
+    struct apir_buffer *buffer = get_buffer(executor, handle);
+    if (buffer)
+        uses->uses[uses->count++] = (struct apir_buffer_use){.handle = handle, .buffer = buffer};
+    return buffer;
+}
+
+void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses)
+{
+    for (uint32_t i = 0; i < uses->count; i++)
+        put_buffer(executor, uses->uses[i].buffer);
+    free(uses->uses);
+    memset(uses, 0, sizeof *uses);
+}
+
+static struct apir_buffer *alloc_buffer(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size)
+{
+    ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
+    if (size == 0 || size > ggml_backend_buft_get_max_size(buft))
+        return NULL;
+    struct apir_buffer *buffer = calloc(1, sizeof *buffer);
+    if (!buffer)
+        return NULL;
+    buffer->host = ggml_backend_buft_alloc_buffer(buft, size);
+    buffer->base = buffer->host ? ggml_backend_buffer_get_base(buffer->host) : NULL;
+    if (!buffer->base) {
+        ggml_backend_buffer_free(buffer->host);
+        free(buffer);
+        return NULL;
+    }
+    buffer->object = (struct apir_object){.kind = APIR_OBJECT_BUFFER, .destroy = destroy_buffer};
+    buffer->executor = executor;
+    buffer->size = ggml_backend_buffer_get_size(buffer->host);
+    atomic_fetch_add_explicit(&executor->buffers, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&executor->buffer_bytes, buffer->size, memory_order_relaxed);
+    return buffer;
+}
+
+int handle_buffer_alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,
+                        struct apir_buffer_alloc_reply *reply)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    ggml_backend_dev_t device = apir_device_get(executor, args->device);
+    if (!device)
+        return -ENODEV;
+    struct apir_buffer *buffer = alloc_buffer(executor, device, args->size);
+    if (!buffer)
+        return 0; /* no memory is a result, not a mistake */
+    uint64_t size = buffer->size, residue = (uintptr_t)buffer->base % RESIDUE_MODULUS;
+    reply->buffer = apir_object_table_add(&executor->objects, &buffer->object);
+    if (!reply->buffer) {
+        destroy_buffer(&buffer->object);
+        return 0;
+    }
+    reply->size = size;
+    reply->base_residue = residue;
+    return 0;
+}
+
+int handle_buffer_free(void *data, struct apir_arena *scratch, const struct apir_buffer_free_args *args)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    return apir_object_table_remove(&executor->objects, args->buffer, APIR_OBJECT_BUFFER);
+}
+
+int handle_buffer_set_usage(void *data, struct apir_arena *scratch, const struct apir_buffer_set_usage_args *args)
+{
+    (void)scratch;
+    struct apir_buffer *buffer = get_buffer(data, args->buffer);
+    if (!buffer)
+        return -ENOENT;
+    enum ggml_backend_buffer_usage usage = GGML_BACKEND_BUFFER_USAGE_ANY;
+    if (args->usage == APIR_BUFFER_USAGE_WEIGHTS)
+        usage = GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
+    else if (args->usage == APIR_BUFFER_USAGE_COMPUTE)
+        usage = GGML_BACKEND_BUFFER_USAGE_COMPUTE;
+    ggml_backend_buffer_set_usage(buffer->host, usage);
+    put_buffer(data, buffer);
+    return 0;
+}
+
+int handle_buffer_clear(void *data, struct apir_arena *scratch, const struct apir_buffer_clear_args *args)
+{
+    (void)scratch;
+    struct apir_buffer *buffer = get_buffer(data, args->buffer);
+    if (!buffer)
+        return -ENOENT;
+    ggml_backend_buffer_clear(buffer->host, (uint8_t)args->value);
+    put_buffer(data, buffer);
+    return 0;
+}
+
+int handle_buffer_reset(void *data, struct apir_arena *scratch, const struct apir_buffer_reset_args *args)
+{
+    (void)scratch;
+    struct apir_buffer *buffer = get_buffer(data, args->buffer);
+    if (!buffer)
+        return -ENOENT;
+    ggml_backend_buffer_reset(buffer->host);
+    put_buffer(data, buffer);
+    return 0;
+}
+
+/* The tensor of a call with its memory, in *tensor; the buffer is to be put. NULL and *error otherwise. */
+static struct apir_buffer *get_placed(struct apir_executor *executor, const struct apir_tensor *from,
+                                      struct ggml_tensor *tensor, int *error)
+{
+    *error = apir_tensor_describe(executor, from, tensor);
+    if (*error < 0)
+        return NULL;
+    struct apir_buffer *buffer = get_buffer(executor, from->buffer);
+    *error = buffer ? apir_tensor_place(tensor, buffer, from->offset) : -ENOENT;
+    if (*error < 0) {
+        put_buffer(executor, buffer);
+        return NULL;
+    }
+    return buffer;
+}
+
+/* Whether [offset, offset + size) lies inside the tensor's data. */
+static int check_inside(const struct ggml_tensor *tensor, uint64_t offset, uint64_t size)
+{
+    return apir_checked_range(offset, size, ggml_nbytes(tensor)) ? 0 : -ERANGE;
+}
+
+/* The same for rows that are a stride apart; *total is what they take when dense. */
+static int check_rows(const struct ggml_tensor *tensor, uint64_t offset, uint64_t size, uint64_t copies,
+                      uint64_t stride, uint64_t *total)
+{
+    uint64_t span = 0;
+    if (!apir_checked_mul(size, copies, total))
+        return -ERANGE;
+    if (copies > 0 && (!apir_checked_mul(copies - 1, stride, &span) || !apir_checked_add(span, size, &span)))
+        return -ERANGE;
+    return check_inside(tensor, offset, span);
+}
+
+/* size bytes of shared memory at offset, in *data; the mapping is to be put. NULL if they do not exist. */
+static struct apir_mapping *get_memory(struct apir_executor *executor, uint32_t shm, uint64_t offset, uint64_t size,
+                                       void **data)
+{
+    struct apir_mapping *mapping = apir_shm_table_get(executor->memory, shm);
+    if (mapping && apir_checked_range(offset, size, mapping->size)) {
+        *data = (char *)mapping->data + offset;
+        return mapping;
+    }
+    apir_shm_table_put(executor->memory, mapping);
+    return NULL;
+}
+
+int handle_buffer_init_tensor(void *data, struct apir_arena *scratch,
+                              const struct apir_buffer_init_tensor_args *args,
+                              struct apir_buffer_init_tensor_reply *reply)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor tensor;
+    int ret = apir_tensor_describe(executor, &args->tensor, &tensor);
+    if (ret < 0)
+        return ret;
+    struct apir_buffer *buffer = get_buffer(executor, args->tensor.buffer);
+    if (!buffer)
+        return -ENOENT;
+    enum ggml_status status = GGML_STATUS_FAILED;
+    ret = apir_tensor_bind(&tensor, buffer, args->tensor.offset, &status);
+    put_buffer(executor, buffer);
+    reply->status = apir_graph_status_from_ggml(status);
+    return ret;
+}
+
+int handle_tensor_memset(void *data, struct apir_arena *scratch, const struct apir_tensor_memset_args *args)
+{
+    (void)scratch;
+    struct ggml_tensor tensor;
+    int ret;
+    struct apir_buffer *buffer = get_placed(data, &args->tensor, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    ret = check_inside(&tensor, args->offset, args->size);
+    if (ret == 0)
+        ggml_backend_tensor_memset(&tensor, (uint8_t)args->value, args->offset, args->size);
+    put_buffer(data, buffer);
+    return ret;
+}
+
+int handle_tensor_set(void *data, struct apir_arena *scratch, const struct apir_tensor_set_args *args)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor tensor;
+    int ret;
+    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    ret = check_inside(&tensor, args->offset, args->size);
+    void *from;
+    struct apir_mapping *memory =
+        ret == 0 ? get_memory(executor, args->shm, args->shm_offset, args->size, &from) : NULL;
+    if (memory)
+        ggml_backend_tensor_set(&tensor, from, args->offset, args->size);
+    else if (ret == 0)
+        ret = -EFAULT;
+    apir_shm_table_put(executor->memory, memory);
+    put_buffer(executor, buffer);
+    return ret;
+}
+
+int handle_tensor_get(void *data, struct apir_arena *scratch, const struct apir_tensor_get_args *args)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor tensor;
+    int ret;
+    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    ret = check_inside(&tensor, args->offset, args->size);
+    void *to;
+    struct apir_mapping *memory =
+        ret == 0 ? get_memory(executor, args->shm, args->shm_offset, args->size, &to) : NULL;
+    if (memory)
+        ggml_backend_tensor_get(&tensor, to, args->offset, args->size);
+    else if (ret == 0)
+        ret = -EFAULT;
+    apir_shm_table_put(executor->memory, memory);
+    put_buffer(executor, buffer);
+    return ret;
+}
+
+int handle_tensor_set_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_set_2d_args *args)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor tensor;
+    uint64_t total = 0;
+    int ret;
+    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    ret = check_rows(&tensor, args->offset, args->size, args->copies, args->stride, &total);
+    void *from;
+    struct apir_mapping *memory =
+        ret == 0 ? get_memory(executor, args->shm, args->shm_offset, total, &from) : NULL;
+    if (memory)
+        ggml_backend_tensor_set_2d(&tensor, from, args->offset, args->size, args->copies, args->stride, args->size);
+    else if (ret == 0)
+        ret = -EFAULT;
+    apir_shm_table_put(executor->memory, memory);
+    put_buffer(executor, buffer);
+    return ret;
+}
+
+int handle_tensor_get_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_get_2d_args *args)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor tensor;
+    uint64_t total = 0;
+    int ret;
+    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    ret = check_rows(&tensor, args->offset, args->size, args->copies, args->stride, &total);
+    void *to;
+    struct apir_mapping *memory = ret == 0 ? get_memory(executor, args->shm, args->shm_offset, total, &to) : NULL;
+    if (memory)
+        ggml_backend_tensor_get_2d(&tensor, to, args->offset, args->size, args->copies, args->stride, args->size);
+    else if (ret == 0)
+        ret = -EFAULT;
+    apir_shm_table_put(executor->memory, memory);
+    put_buffer(executor, buffer);
+    return ret;
+}
+
+static bool same_layout(const struct ggml_tensor *a, const struct ggml_tensor *b)
+{
+    return a->type == b->type && memcmp(a->ne, b->ne, sizeof a->ne) == 0 && memcmp(a->nb, b->nb, sizeof a->nb) == 0;
+}
+
+int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_args *args,
+                       struct apir_tensor_copy_reply *reply)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor source, destination;
+    int ret;
+    struct apir_buffer *from = get_placed(executor, &args->source, &source, &ret);
+    struct apir_buffer *to = from ? get_placed(executor, &args->destination, &destination, &ret) : NULL;
+    if (to && !same_layout(&source, &destination))
+        ret = -EINVAL;
+    if (to && ret == 0) {
+        ggml_backend_tensor_copy(&source, &destination);
+        reply->done = true;
+    }
+    put_buffer(executor, to);
+    put_buffer(executor, from);
+    return ret;
+}

@@ -1,0 +1,154 @@
+#include <errno.h>
+#include <string.h>
+
+#include "executor/private.h"
+
+ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index)
+{
+    const struct apir_library *library = &executor->library;
+    return index < library->n_devices ? library->devices[index] : NULL;
+}
+
+static enum apir_device_type device_type(ggml_backend_dev_t device)
+{
+    switch (ggml_backend_dev_type(device)) {
+    case GGML_BACKEND_DEVICE_TYPE_CPU:
+        return APIR_DEVICE_TYPE_CPU;
+    case GGML_BACKEND_DEVICE_TYPE_IGPU:
+        return APIR_DEVICE_TYPE_IGPU;
+    case GGML_BACKEND_DEVICE_TYPE_ACCEL:
+        return APIR_DEVICE_TYPE_ACCEL;
+    case GGML_BACKEND_DEVICE_TYPE_META:
+        return APIR_DEVICE_TYPE_META;
+    case GGML_BACKEND_DEVICE_TYPE_GPU:
+        break;
+    }
+    return APIR_DEVICE_TYPE_GPU;
+}
+
+static uint64_t usable_buffer_types(const struct apir_library *library, ggml_backend_dev_t device)
+{
+    uint64_t mask = 0;
+    for (uint32_t i = 0; i < library->n_devices; i++)
+        if (ggml_backend_dev_supports_buft(device, ggml_backend_dev_buffer_type(library->devices[i])))
+            mask |= UINT64_C(1) << i;
+    return mask;
+}
+
+int handle_device_get_info(void *data, struct apir_arena *scratch, const struct apir_device_get_info_args *args,
+                           struct apir_device_get_info_reply *reply)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    ggml_backend_dev_t device = apir_device_get(executor, args->device);
+    if (!device)
+        return -ENODEV;
+    ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
+    uint64_t max_size = ggml_backend_buft_get_max_size(buft);
+    reply->info = (struct apir_device_info){
+        .name = ggml_backend_dev_name(device),
+        .description = ggml_backend_dev_description(device),
+        .type = device_type(device),
+        .buffer_type_name = ggml_backend_buft_name(buft),
+        .alignment = ggml_backend_buft_get_alignment(buft),
+        .max_buffer_size = max_size == SIZE_MAX ? UINT64_MAX : max_size,
+        .has_alloc_size = true, /* ggml's public interface does not tell */
+        .buffer_types = usable_buffer_types(&executor->library, device),
+    };
+    return 0;
+}
+
+int handle_device_get_memory(void *data, struct apir_arena *scratch,
+                             const struct apir_device_get_memory_args *args,
+                             struct apir_device_get_memory_reply *reply)
+{
+    (void)scratch;
+    ggml_backend_dev_t device = apir_device_get(data, args->device);
+    if (!device)
+        return -ENODEV;
+    size_t free_bytes = 0, total = 0;
+    ggml_backend_dev_memory(device, &free_bytes, &total);
+    reply->free = free_bytes;
+    reply->total = total;
+    return 0;
+}
+
+/* Builds the tensors of a query, those with a buffer placed in it. 1: built. 0: the host does not know an op or type.
+ * -errno: refused. */
+static int build_query(struct apir_executor *executor, struct apir_arena *scratch, struct apir_buffer_uses *uses,
+                       const struct apir_op_query *query, struct ggml_tensor **op)
+{
+    struct ggml_tensor *tensors = apir_arena_alloc(scratch, query->n_tensors * sizeof *tensors);
+    if (!tensors)
+        return -ENOMEM;
+    int ret = apir_tensor_describe_list(executor, query->tensors, query->n_tensors, tensors);
+    if (ret < 0)
+        return ret == -EOPNOTSUPP ? 0 : ret;
+    for (uint32_t i = 0; i < query->n_tensors; i++) {
+        if (!query->tensors[i].buffer)
+            continue;
+        struct apir_buffer *buffer = apir_buffer_uses_get(executor, uses, query->tensors[i].buffer);
+        if (!buffer)
+            return -ENOENT;
+        tensors[i].buffer = buffer->host; /* no data: nothing is computed */
+    }
+    *op = &tensors[query->n_tensors - 1];
+    return 1;
+}
+
+int handle_device_supports_op(void *data, struct apir_arena *scratch,
+                              const struct apir_device_supports_op_args *args,
+                              struct apir_device_supports_op_reply *reply)
+{
+    struct apir_executor *executor = data;
+    ggml_backend_dev_t device = apir_device_get(executor, args->device);
+    bool *supported = apir_arena_alloc(scratch, args->n_queries * sizeof *supported);
+    bool *offload = apir_arena_alloc(scratch, args->n_queries * sizeof *offload);
+    if (!device)
+        return -ENODEV;
+    if (!supported || !offload)
+        return -ENOMEM;
+
+    struct apir_buffer_uses uses = {0};
+    int ret = 0;
+    for (uint32_t i = 0; i < args->n_queries && ret >= 0; i++) {
+        struct ggml_tensor *op;
+        ret = build_query(executor, scratch, &uses, &args->queries[i], &op);
+        if (ret == 1) {
+            supported[i] = ggml_backend_dev_supports_op(device, op);
+            offload[i] = ggml_backend_dev_offload_op(device, op);
+        }
+    }
+    apir_buffer_uses_finish(executor, &uses);
+    reply->supported = supported;
+    reply->n_supported = args->n_queries;
+    reply->offload = offload;
+    reply->n_offload = args->n_queries;
+    return ret < 0 ? ret : 0;
+}
+
+int handle_device_get_alloc_size(void *data, struct apir_arena *scratch,
+                                 const struct apir_device_get_alloc_size_args *args,
+                                 struct apir_device_get_alloc_size_reply *reply)
+{
+    struct apir_executor *executor = data;
+    ggml_backend_dev_t device = apir_device_get(executor, args->device);
+    uint64_t *sizes = apir_arena_alloc(scratch, args->n_queries * sizeof *sizes);
+    if (!device)
+        return -ENODEV;
+    if (!sizes)
+        return -ENOMEM;
+
+    ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
+    struct apir_buffer_uses uses = {0};
+    int ret = 0;
+    for (uint32_t i = 0; i < args->n_queries && ret >= 0; i++) {
+        struct ggml_tensor *op;
+        ret = build_query(executor, scratch, &uses, &args->queries[i], &op);
+        sizes[i] = ret == 1 ? ggml_backend_buft_get_alloc_size(buft, op) : UINT64_MAX;
+    }
+    apir_buffer_uses_finish(executor, &uses);
+    reply->sizes = sizes;
+    reply->n_sizes = args->n_queries;
+    return ret < 0 ? ret : 0;
+}

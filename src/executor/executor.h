@@ -1,0 +1,49 @@
+/* Runs the calls of a context on the host's ggml library, through ggml's public interface only. */
+#ifndef APIR_EXECUTOR_EXECUTOR_H
+#define APIR_EXECUTOR_EXECUTOR_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "apir-dispatch.h"
+#include "server/shm.h"
+#include "util/log.h"
+
+struct apir_executor;
+
+struct apir_executor_options {
+    const char *library;         /* path, or the NAME of libggml-NAME*.so in ggml's directory; NULL: not configured */
+    const char *symbol;          /* registration symbol; NULL: ggml_backend_init */
+    unsigned threads;            /* for libraries that compute on the CPU; 0: the host's cores */
+    struct apir_shm_table *memory; /* borrowed; shared memory that calls refer to */
+    const struct apir_log *log;  /* borrowed */
+};
+
+/* Work done so far. */
+struct apir_executor_stats {
+    uint64_t graphs;
+    uint64_t nodes;
+    uint64_t buffers;
+    uint64_t buffer_bytes;
+};
+
+/* Makes an executor; the library is loaded by the first load_library call. Borrows the strings. NULL: no memory. */
+struct apir_executor *apir_executor_create(const struct apir_executor_options *options);
+
+/* Frees the executor, its buffers and streams. The library stays loaded: not every driver survives unloading. */
+void apir_executor_destroy(struct apir_executor *executor);
+
+/* The functions that serve the calls; their first argument is the executor. */
+const struct apir_handlers *apir_executor_handlers(void);
+
+/* Reads the counters. */
+void apir_executor_get_stats(struct apir_executor *executor, struct apir_executor_stats *stats);
+
+/* Name of the library's file and of its first device, or "none": for people, owned by the executor. */
+const char *apir_executor_library_name(const struct apir_executor *executor);
+const char *apir_executor_device_name(const struct apir_executor *executor);
+
+/* Loads the library and prints a line for each device to out. 0, or -ENODEV with the reason in message. */
+int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message, size_t message_size);
+
+#endif

@@ -1,0 +1,148 @@
+/* What the files of the executor share. */
+#ifndef APIR_EXECUTOR_PRIVATE_H
+#define APIR_EXECUTOR_PRIVATE_H
+
+#include <ggml-backend.h>
+#include <ggml.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "apir-protocol.h"
+#include "executor/executor.h"
+#include "server/object.h"
+
+enum {
+    APIR_NO_NUMBER = -1, /* in a numbering: the host has no such op or type */
+};
+
+/* The library and its devices; filled once by load_library. */
+struct apir_library {
+    pthread_mutex_t lock; /* guards loading */
+    bool tried;
+    enum apir_load_status status;
+    char message[APIR_MAX_MESSAGE];
+    char path[4096];
+    ggml_backend_reg_t reg;
+    ggml_backend_dev_t devices[APIR_MAX_DEVICES];
+    uint32_t n_devices;
+};
+
+/* Session numbers to host numbers; filled once by negotiate. */
+struct apir_names {
+    _Atomic bool negotiated; /* release after the rest is filled, acquire before it is read */
+    uint32_t n_ops, n_unary_ops, n_glu_ops, n_types;
+    int16_t ops[APIR_MAX_OPS];
+    int16_t unary_ops[APIR_MAX_OPS];
+    int16_t glu_ops[APIR_MAX_OPS];
+    int16_t types[APIR_MAX_OPS];
+};
+
+struct apir_executor {
+    struct apir_executor_options options;
+    const struct apir_log *log;
+    struct apir_shm_table *memory;
+    struct apir_library library;
+    struct apir_names names;
+    struct apir_object_table objects;
+    _Atomic uint64_t graphs, nodes, buffers, buffer_bytes; /* counters, relaxed */
+};
+
+/* A buffer of the host. */
+struct apir_buffer {
+    struct apir_object object;
+    struct apir_executor *executor;
+    ggml_backend_buffer_t host; /* owned */
+    char *base;
+    uint64_t size;
+};
+
+/* A backend of the host, with what it needs to compute graphs. */
+struct apir_stream {
+    struct apir_object object;
+    pthread_mutex_t lock;  /* held while it computes */
+    ggml_backend_t host;   /* owned */
+};
+
+/* Buffers in use by a call, put together at its end. */
+struct apir_buffer_uses {
+    struct apir_buffer_use {
+        uint64_t handle;
+        struct apir_buffer *buffer; /* counted */
+    } *uses;
+    uint32_t count, capacity;
+};
+
+/* The buffer of a handle, kept until the uses are finished; NULL if there is none. */
+struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct apir_buffer_uses *uses,
+                                         uint64_t handle);
+void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses);
+
+/* Loads the library if that was not tried yet; the outcome is in executor->library. */
+void apir_library_load(struct apir_executor *executor);
+
+/* The device of an index, NULL if there is none or the library is not loaded. */
+ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index);
+
+/* Fills *tensor from the wire: type, op, shape, flags, parameters; not sources, not memory. -EOPNOTSUPP when the host
+ * does not know the op or type, -EINVAL when the description makes no sense. */
+int apir_tensor_describe(const struct apir_executor *executor, const struct apir_tensor *from,
+                         struct ggml_tensor *tensor);
+
+/* Fills the n tensors of a list, with sources and views linked inside the list. As apir_tensor_describe. */
+int apir_tensor_describe_list(const struct apir_executor *executor, const struct apir_tensor *from, uint32_t n,
+                              struct ggml_tensor *tensors);
+
+/* Checks that offset lies in buffer and the extent of tensor behind it, and gives tensor that memory without telling the
+ * backend: for one copy. */
+int apir_tensor_place(struct ggml_tensor *tensor, struct apir_buffer *buffer, uint64_t offset);
+
+/* The same and tells the backend (init_tensor). status is ggml's answer. */
+int apir_tensor_bind(struct ggml_tensor *tensor, struct apir_buffer *buffer, uint64_t offset,
+                     enum ggml_status *status);
+
+/* Binds a view whose source is bound. */
+int apir_tensor_bind_view(struct ggml_tensor *tensor, enum ggml_status *status);
+
+/* ggml's status as the wire has it. */
+enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status);
+
+/* Handlers: one for each call, named after it. */
+int handle_load_library(void *data, struct apir_arena *scratch, struct apir_load_library_reply *reply);
+int handle_negotiate(void *data, struct apir_arena *scratch, const struct apir_negotiate_args *args,
+                     struct apir_negotiate_reply *reply);
+int handle_device_get_info(void *data, struct apir_arena *scratch, const struct apir_device_get_info_args *args,
+                           struct apir_device_get_info_reply *reply);
+int handle_device_get_memory(void *data, struct apir_arena *scratch,
+                             const struct apir_device_get_memory_args *args,
+                             struct apir_device_get_memory_reply *reply);
+int handle_device_supports_op(void *data, struct apir_arena *scratch,
+                              const struct apir_device_supports_op_args *args,
+                              struct apir_device_supports_op_reply *reply);
+int handle_device_get_alloc_size(void *data, struct apir_arena *scratch,
+                                 const struct apir_device_get_alloc_size_args *args,
+                                 struct apir_device_get_alloc_size_reply *reply);
+int handle_buffer_alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,
+                        struct apir_buffer_alloc_reply *reply);
+int handle_buffer_free(void *data, struct apir_arena *scratch, const struct apir_buffer_free_args *args);
+int handle_buffer_set_usage(void *data, struct apir_arena *scratch, const struct apir_buffer_set_usage_args *args);
+int handle_buffer_init_tensor(void *data, struct apir_arena *scratch,
+                              const struct apir_buffer_init_tensor_args *args,
+                              struct apir_buffer_init_tensor_reply *reply);
+int handle_buffer_clear(void *data, struct apir_arena *scratch, const struct apir_buffer_clear_args *args);
+int handle_buffer_reset(void *data, struct apir_arena *scratch, const struct apir_buffer_reset_args *args);
+int handle_tensor_memset(void *data, struct apir_arena *scratch, const struct apir_tensor_memset_args *args);
+int handle_tensor_set(void *data, struct apir_arena *scratch, const struct apir_tensor_set_args *args);
+int handle_tensor_get(void *data, struct apir_arena *scratch, const struct apir_tensor_get_args *args);
+int handle_tensor_set_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_set_2d_args *args);
+int handle_tensor_get_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_get_2d_args *args);
+int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_args *args,
+                       struct apir_tensor_copy_reply *reply);
+int handle_stream_create(void *data, struct apir_arena *scratch, const struct apir_stream_create_args *args,
+                         struct apir_stream_create_reply *reply);
+int handle_stream_destroy(void *data, struct apir_arena *scratch, const struct apir_stream_destroy_args *args);
+int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
+                         struct apir_graph_compute_reply *reply);
+int handle_session_get_stats(void *data, struct apir_arena *scratch, struct apir_session_get_stats_reply *reply);
+
+#endif

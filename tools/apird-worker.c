@@ -1,0 +1,212 @@
+/* apird-worker: the process that serves one context. Started by apird; the only one that loads ggml. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ggml.h>
+
+#include "executor/executor.h"
+#include "server/server.h"
+#include "util/log.h"
+
+enum {
+    LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
+};
+
+enum option {
+    OPTION_FD = 256,
+    OPTION_CONTEXT,
+    OPTION_LIBRARY,
+    OPTION_REG,
+    OPTION_THREADS,
+    OPTION_LOG_LEVEL,
+    OPTION_PROBE,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+struct worker {
+    int fd;
+    unsigned long context;
+    bool probe;
+    struct apir_log log;
+    struct apir_shm_table memory;
+    struct apir_executor_options options;
+    struct apir_executor *executor;
+};
+
+static const char usage[] =
+    "usage: apird-worker --fd N [options]\n"
+    "       apird-worker --probe --ggml-library PATH|NAME\n"
+    "\n"
+    "Serves one context on a connected socket. Started by apird; see apird(1).\n"
+    "\n"
+    "  --fd N                 the connected socket\n"
+    "  --context ID           number of the context, for the log\n"
+    "  --ggml-library L       path of a ggml backend library, or NAME of libggml-NAME*.so\n"
+    "  --ggml-reg SYMBOL      its registration function (ggml_backend_init)\n"
+    "  --threads N            threads of a library that computes on the CPU (all cores)\n"
+    "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
+    "  --probe                only load the library and list its devices\n"
+    "  --help, --version\n";
+
+static bool parse_number(const char *text, unsigned long max, unsigned long *value)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (errno || end == text || *end || *text == '-' || number > max) {
+        fprintf(stderr, "apird-worker: '%s' is not a number up to %lu\n", text, max);
+        return false;
+    }
+    *value = number;
+    return true;
+}
+
+/* 1: go on. 0: done. -1: bad usage. */
+static int parse_option(struct worker *worker, int option, const char *value)
+{
+    unsigned long number;
+    switch (option) {
+    case OPTION_FD:
+        if (!parse_number(value, 1023, &number))
+            return -1;
+        worker->fd = (int)number;
+        return 1;
+    case OPTION_CONTEXT:
+        return parse_number(value, UINT32_MAX, &worker->context) ? 1 : -1;
+    case OPTION_LIBRARY:
+        worker->options.library = value;
+        return 1;
+    case OPTION_REG:
+        worker->options.symbol = value;
+        return 1;
+    case OPTION_THREADS:
+        if (!parse_number(value, 512, &number))
+            return -1;
+        worker->options.threads = (unsigned)number;
+        return 1;
+    case OPTION_LOG_LEVEL:
+        if (!parse_number(value, APIR_LOG_DEBUG, &number))
+            return -1;
+        worker->log.level = (enum apir_log_level)number;
+        return 1;
+    case OPTION_PROBE:
+        worker->probe = true;
+        return 1;
+    case OPTION_HELP:
+        fputs(usage, stdout);
+        return 0;
+    case OPTION_VERSION:
+        printf("apird-worker %s, ggml %s\n", APIR_VERSION, ggml_version());
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+static int parse_options(struct worker *worker, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"fd", required_argument, NULL, OPTION_FD},
+        {"context", required_argument, NULL, OPTION_CONTEXT},
+        {"ggml-library", required_argument, NULL, OPTION_LIBRARY},
+        {"ggml-reg", required_argument, NULL, OPTION_REG},
+        {"threads", required_argument, NULL, OPTION_THREADS},
+        {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+        {"probe", no_argument, NULL, OPTION_PROBE},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {0},
+    };
+    int option, ret = 1;
+    while (ret == 1 && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
+        ret = parse_option(worker, option, optarg);
+    if (ret == 1 && (optind != argc || (worker->fd < 0 && !worker->probe))) {
+        fputs(usage, stderr);
+        ret = -1;
+    }
+    return ret;
+}
+
+/* What ggml logs goes to our log; progress dots and the like only at debug level. */
+static void log_ggml(enum ggml_log_level level, const char *text, void *data)
+{
+    const struct apir_log *log = data;
+    enum apir_log_level ours = level == GGML_LOG_LEVEL_ERROR  ? APIR_LOG_ERROR
+                               : level == GGML_LOG_LEVEL_WARN ? APIR_LOG_WARN
+                                                              : APIR_LOG_DEBUG;
+    size_t length = strcspn(text, "\n");
+    if (length > 0)
+        apir_log_print(log, ours, "%.*s", (int)length, text);
+}
+
+static void log_summary(const struct worker *worker)
+{
+    struct apir_executor_stats stats;
+    apir_executor_get_stats(worker->executor, &stats);
+    apir_info(&worker->log, "context %lu: %llu graphs, %llu nodes, device %s (%s)", worker->context,
+              (unsigned long long)stats.graphs, (unsigned long long)stats.nodes,
+              apir_executor_device_name(worker->executor), apir_executor_library_name(worker->executor));
+}
+
+/* The client is gone: what still runs for it may not run long. */
+static void limit_lingering(void *data)
+{
+    (void)data;
+    signal(SIGALRM, SIG_DFL);
+    alarm(LINGER_SECONDS);
+}
+
+static int probe(struct worker *worker)
+{
+    char message[1024];
+    worker->log.level = APIR_LOG_ERROR;
+    worker->log.stream = NULL; /* the reason is printed once, below */
+    if (apir_executor_probe(worker->executor, stdout, message, sizeof message) < 0) {
+        fprintf(stderr, "%s\n", message);
+        return 1;
+    }
+    return 0;
+}
+
+static int serve(struct worker *worker)
+{
+    struct apir_server_options options = {
+        .fd = worker->fd,
+        .handlers = apir_executor_handlers(),
+        .handler_data = worker->executor,
+        .memory = &worker->memory,
+        .log = &worker->log,
+        .ended = limit_lingering,
+    };
+    int ret = apir_server_run(&options);
+    log_summary(worker);
+    return ret < 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct worker worker = {.fd = -1, .log = {.stream = stderr, .level = APIR_LOG_INFO, .prefix = "apird-worker"}};
+    int ret = parse_options(&worker, argc, argv);
+    if (ret <= 0)
+        return ret == 0 ? 0 : 2;
+    signal(SIGPIPE, SIG_IGN);
+    ggml_log_set(log_ggml, &worker.log);
+    apir_shm_table_init(&worker.memory);
+    worker.options.memory = &worker.memory;
+    worker.options.log = &worker.log;
+    worker.executor = apir_executor_create(&worker.options);
+    if (!worker.executor) {
+        apir_error(&worker.log, "out of memory");
+        return 1;
+    }
+    ret = worker.probe ? probe(&worker) : serve(&worker);
+    apir_executor_destroy(worker.executor);
+    apir_shm_table_finish(&worker.memory);
+    return ret;
+}
