@@ -17,7 +17,7 @@ enum {
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
 };
 
-enum option {
+enum option_id {
     OPTION_FD = 256,
     OPTION_CONTEXT,
     OPTION_LIBRARY,

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "apir-codec.h"
+#include "util/arena.h"
+#include "wire/cs.h"
 #include "executor/private.h"
 #include "util/checked.h"
 

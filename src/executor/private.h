@@ -11,6 +11,7 @@
 #include "apir-protocol.h"
 #include "executor/executor.h"
 #include "server/object.h"
+#include "util/arena.h"
 
 enum {
     APIR_NO_NUMBER = -1, /* in a numbering: the host has no such op or type */

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "apir-codec.h"
+#include "util/arena.h"
+#include "wire/cs.h"
 
 struct apir_server_queue {
     struct apir_server_queues *all; /* borrowed */
