@@ -1,0 +1,143 @@
+#include "check.h"
+
+#include <string.h>
+
+#include "check-fields.h"
+#include "names.h"
+#include "numbers.h"
+
+/* What a record gives its name to. */
+static void take_record_names(struct protocol *p, struct name_table *table, const struct record *r)
+{
+    const char *prefix = p->prefix.s;
+    int line = r->name.line;
+    take_name(p, table, line, "%s_%s", prefix, r->name.s);
+    take_name(p, table, line, "%s_encode_%s", prefix, r->name.s);
+    take_name(p, table, line, "%s_decode_%s", prefix, r->name.s);
+    take_name(p, table, line, "%s_print_%s", prefix, r->name.s);
+    for (size_t i = 0; i < r->n_fields; i++) {
+        const struct field *f = &r->fields[i];
+        if (kind_is_list(f->type.kind))
+            take_name(p, table, f->name.line, "print_%s_%s", r->name.s, f->name.s);
+    }
+}
+
+/* Names that generated code has, or the headers that it includes, whatever the file says. */
+static void take_fixed_names(struct protocol *p, struct name_table *table)
+{
+    const char *wire[] = {"apir_enc", "apir_dec", "apir_arena", "apir_queue"};
+    const char *ours[] = {"call", "call_name", "dispatch", "handlers", "print_call", "print_reply"};
+    for (size_t i = 0; i < sizeof wire / sizeof *wire; i++)
+        take_name(p, table, 0, "%s", wire[i]);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        take_name(p, table, 0, "%s_%s", p->prefix.s, ours[i]);
+    take_name(p, table, 0, "%s_PROTOCOL_MAJOR", p->PREFIX);
+    take_name(p, table, 0, "%s_PROTOCOL_MINOR", p->PREFIX);
+}
+
+static void check_limit(struct protocol *p, struct name_table *table, struct limit *limit)
+{
+    check_literal(p, &limit->value, 0, UINT64_MAX);
+    if (!check_name(p, &limit->name))
+        return;
+    limit->c_name = protocol_format(p, "%s_%s", p->PREFIX, protocol_upper(p, limit->name.s));
+    take_name(p, table, limit->name.line, "%s", limit->c_name);
+}
+
+static void check_enum_value(struct protocol *p, struct name_table *table, const struct enumeration *e, size_t i)
+{
+    struct enum_value *value = &e->values[i];
+    check_literal(p, &value->value, 0, INT32_MAX);
+    for (size_t j = 0; j < i; j++) {
+        if (e->values[j].value.magnitude == value->value.magnitude)
+            protocol_error(p, value->value.text.line, "value %s of '%s' is that of '%s' in line %d",
+                           value->value.text.s, value->name.s, e->values[j].name.s, e->values[j].name.line);
+    }
+    if (!check_name(p, &value->name))
+        return;
+    value->c_name = protocol_format(p, "%s_%s_%s", p->PREFIX, protocol_upper(p, e->name.s),
+                                    protocol_upper(p, value->name.s));
+    take_name(p, table, value->name.line, "%s", value->c_name);
+}
+
+static void check_type_name(struct protocol *p, const struct text *name)
+{
+    if (check_name(p, name) && builtin_kind(name->s) != KIND_INVALID)
+        protocol_error(p, name->line, "'%s' is a built-in type", name->s);
+}
+
+static void check_enum(struct protocol *p, struct name_table *table, struct enumeration *e)
+{
+    check_type_name(p, &e->name);
+    take_name(p, table, e->name.line, "%s_%s", p->prefix.s, e->name.s);
+    take_name(p, table, e->name.line, "%s_%s_name", p->prefix.s, e->name.s);
+    if (!e->n_values)
+        protocol_error(p, e->name.line, "enum '%s' has no values", e->name.s);
+    for (size_t i = 0; i < e->n_values; i++)
+        check_enum_value(p, table, e, i);
+}
+
+static void check_struct(struct protocol *p, struct name_table *table, size_t i)
+{
+    struct record *r = &p->structs[i];
+    check_type_name(p, &r->name);
+    if (!r->n_fields)
+        protocol_error(p, r->name.line, "struct '%s' has no fields", r->name.s);
+    check_fields(p, r, i);
+    take_record_names(p, table, r);
+}
+
+static void check_call_number(struct protocol *p, size_t i)
+{
+    struct call *call = &p->calls[i];
+    check_literal(p, &call->number, 1, INT32_MAX);
+    for (size_t j = 0; j < i; j++) {
+        if (p->calls[j].number.magnitude == call->number.magnitude)
+            protocol_error(p, call->number.text.line, "number %s of '%s' is that of '%s' in line %d",
+                           call->number.text.s, call->name.s, p->calls[j].name.s, p->calls[j].name.line);
+    }
+}
+
+static void check_call(struct protocol *p, struct name_table *table, size_t i)
+{
+    struct call *call = &p->calls[i];
+    check_call_number(p, i);
+    check_fields(p, &call->args, p->n_structs);
+    check_fields(p, &call->reply, p->n_structs);
+    if (!check_name(p, &call->name))
+        return;
+    call->c_name = protocol_format(p, "%s_CALL_%s", p->PREFIX, protocol_upper(p, call->name.s));
+    take_name(p, table, call->name.line, "%s", call->c_name);
+    take_name(p, table, call->name.line, "%s_call_%s", p->prefix.s, call->name.s);
+    if (call->enabled && call->args.n_fields)
+        take_record_names(p, table, &call->args);
+    if (call->enabled && call->reply.n_fields)
+        take_record_names(p, table, &call->reply);
+}
+
+static bool check_head(struct protocol *p)
+{
+    check_literal(p, &p->major, 0, UINT32_MAX);
+    check_literal(p, &p->minor, 0, UINT32_MAX);
+    bool ok = check_name(p, &p->name);
+    return check_name(p, &p->prefix) && ok;
+}
+
+void check_protocol(struct protocol *p)
+{
+    struct name_table table = {0};
+    if (!check_head(p))
+        return;
+    p->PREFIX = protocol_upper(p, p->prefix.s);
+    take_fixed_names(p, &table);
+    for (size_t i = 0; i < p->n_limits; i++)
+        check_limit(p, &table, &p->limits[i]);
+    for (size_t i = 0; i < p->n_enums; i++)
+        check_enum(p, &table, &p->enums[i]);
+    for (size_t i = 0; i < p->n_structs; i++)
+        check_struct(p, &table, i);
+    for (size_t i = 0; i < p->n_calls; i++)
+        check_call(p, &table, i);
+    if (!protocol_enabled_calls(p))
+        protocol_error(p, p->name.line, "protocol '%s' has no enabled call", p->name.s);
+}

@@ -1,0 +1,78 @@
+/* apir-calls.h and apir-calls.c: a function for each call. */
+#include "emit.h"
+
+static void emit_head(struct out *o, const struct call *call, const char *tail)
+{
+    const char *prefix = o->p->prefix.s;
+    char head[256];
+    char args[256];
+    char reply[256];
+    const char *list[4] = {"struct apir_queue *queue", "struct apir_arena *arena"};
+    size_t n = 2;
+    snprintf(head, sizeof head, "int %s_call_%s", prefix, call->name.s);
+    snprintf(args, sizeof args, "const struct %s_%s_args *args", prefix, call->name.s);
+    snprintf(reply, sizeof reply, "struct %s_%s_reply *reply", prefix, call->name.s);
+    if (call->args.n_fields)
+        list[n++] = args;
+    if (call->reply.n_fields)
+        list[n++] = reply;
+    emit_call(o, head, list, n, tail);
+}
+
+static void emit_prototype(struct out *o, const struct call *call)
+{
+    emit(o, "\n");
+    emit_comment(o, 0, call->doc);
+    emit_head(o, call, ";\n");
+}
+
+void emit_client_header(struct out *o)
+{
+    emit_guard(o, "CALLS");
+    emit_comment(o, 0,
+                 "One function for each call: sends it on queue and waits for the reply. 0, or -errno as "
+                 "apir_queue_submit and\napir_queue_end (client/queue.h) give it; -EBADMSG too for a reply that the "
+                 "protocol does not allow. *reply is written\non success only; its strings and arrays live in arena, "
+                 "which the caller owns.");
+    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_queue;\n", o->p->prefix.s);
+    for_each_enabled(o, emit_prototype);
+    emit_guard_end(o);
+}
+
+static void emit_body(struct out *o, const struct call *call)
+{
+    const char *prefix = o->p->prefix.s;
+    const char *name = call->name.s;
+    bool replies = call->reply.n_fields > 0;
+    emit(o, "    struct apir_enc enc;\n    struct apir_dec dec;\n");
+    if (replies)
+        emit(o, "    struct %s_%s_reply result;\n", prefix, name);
+    emit(o, "    int ret = apir_queue_begin(queue, %s, &enc);\n    if (ret)\n        return ret;\n", call->c_name);
+    if (call->args.n_fields)
+        emit(o, "    %s_encode_%s_args(&enc, args);\n", prefix, name);
+    emit(o, "    ret = apir_queue_submit(queue, &enc, arena, &dec);\n");
+    if (replies)
+        emit(o, "    if (!ret)\n        %s_decode_%s_reply(&dec, &result);\n", prefix, name);
+    if (!replies) {
+        emit(o, "    return apir_queue_end(queue, ret ? NULL : &dec, ret);\n");
+        return;
+    }
+    emit(o, "    ret = apir_queue_end(queue, ret ? NULL : &dec, ret);\n");
+    emit(o, "    if (!ret)\n        *reply = result;\n    return ret;\n");
+}
+
+static void emit_stub(struct out *o, const struct call *call)
+{
+    emit(o, "\n");
+    emit_head(o, call, "\n{\n");
+    emit_body(o, call);
+    emit(o, "}\n");
+}
+
+void emit_client(struct out *o)
+{
+    emit_banner(o);
+    emit(o, "#include \"%s-calls.h\"\n\n#include <stddef.h>\n\n", o->p->prefix.s);
+    emit(o, "#include \"client/queue.h\"\n#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n", o->p->prefix.s);
+    for_each_enabled(o, emit_stub);
+}
