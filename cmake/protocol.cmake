@@ -44,14 +44,15 @@ function(apir_protocol name yaml)
     print-header ${name}-print.h print ${name}-print.c)
   target_link_libraries(${name}-codec PUBLIC apir-wire)
 
-  # Of the client's headers it sees only queue.h; whoever links it brings the client.
+  # Of the client's headers it sees only queue.h. The client and its stubs call each other, hence the link back.
   set(view ${CMAKE_BINARY_DIR}/include-views/${name}-calls)
   file(MAKE_DIRECTORY ${view}/client)
   file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/client/queue.h ${view}/client/queue.h SYMBOLIC)
   apir_generated_library(${name}-calls ${yaml}
     client-header ${name}-calls.h client ${name}-calls.c)
   target_include_directories(${name}-calls PRIVATE ${view})
-  target_link_libraries(${name}-calls PUBLIC ${name}-codec)
+  target_link_libraries(${name}-calls PUBLIC ${name}-codec
+    INTERFACE $<LINK_ONLY:$<TARGET_NAME_IF_EXISTS:apir-client>>)
 
   apir_generated_library(${name}-dispatch ${yaml}
     server-header ${name}-dispatch.h server ${name}-dispatch.c)
