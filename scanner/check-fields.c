@@ -129,7 +129,7 @@ static void check_bounds(struct protocol *p, struct type *type, int line, const 
     check_bound(p, &type->max, max_key, type->kind);
     if (kind_is_counted(type->kind) && !number_given(&type->max))
         protocol_error(p, line, "a %s needs '%s'", type->name, max_key);
-    if (number_given(&type->min) && number_given(&type->max) && compare_numbers(&type->min, &type->max) > 0)
+    if (type->min.known && type->max.known && compare_numbers(&type->min, &type->max) > 0)
         protocol_error(p, type->min.text.line, "'%s' %s is greater than '%s' %s", min_key, type->min.text.s, max_key,
                        type->max.text.s);
 }

@@ -11,15 +11,26 @@ static void take_record_names(struct protocol *p, struct name_table *table, cons
 {
     const char *prefix = p->prefix.s;
     int line = r->name.line;
-    take_name(p, table, line, "%s_%s", prefix, r->name.s);
-    take_name(p, table, line, "%s_encode_%s", prefix, r->name.s);
-    take_name(p, table, line, "%s_decode_%s", prefix, r->name.s);
-    take_name(p, table, line, "%s_print_%s", prefix, r->name.s);
+    bool taken = take_name(p, table, line, "%s_%s", prefix, r->name.s) &&
+                 take_name(p, table, line, "%s_encode_%s", prefix, r->name.s) &&
+                 take_name(p, table, line, "%s_decode_%s", prefix, r->name.s) &&
+                 take_name(p, table, line, "%s_print_%s", prefix, r->name.s);
+    if (!taken)
+        return;
     for (size_t i = 0; i < r->n_fields; i++) {
         const struct field *f = &r->fields[i];
         if (kind_is_list(f->type.kind))
             take_name(p, table, f->name.line, "print_%s_%s", r->name.s, f->name.s);
     }
+}
+
+/* Arguments or results. Without fields there is no code for them. */
+static void take_message_names(struct protocol *p, struct name_table *table, const struct record *r)
+{
+    if (!r->n_fields)
+        return;
+    take_name(p, table, r->name.line, "print_%s", r->name.s);
+    take_record_names(p, table, r);
 }
 
 /* Names that generated code has, or the headers that it includes, whatever the file says. */
@@ -49,7 +60,7 @@ static void check_enum_value(struct protocol *p, struct name_table *table, const
     struct enum_value *value = &e->values[i];
     check_literal(p, &value->value, 0, INT32_MAX);
     for (size_t j = 0; j < i; j++) {
-        if (e->values[j].value.magnitude == value->value.magnitude)
+        if (same_numbers(&e->values[j].value, &value->value))
             protocol_error(p, value->value.text.line, "value %s of '%s' is that of '%s' in line %d",
                            value->value.text.s, value->name.s, e->values[j].name.s, e->values[j].name.line);
     }
@@ -69,8 +80,8 @@ static void check_type_name(struct protocol *p, const struct text *name)
 static void check_enum(struct protocol *p, struct name_table *table, struct enumeration *e)
 {
     check_type_name(p, &e->name);
-    take_name(p, table, e->name.line, "%s_%s", p->prefix.s, e->name.s);
-    take_name(p, table, e->name.line, "%s_%s_name", p->prefix.s, e->name.s);
+    if (take_name(p, table, e->name.line, "%s_%s", p->prefix.s, e->name.s))
+        take_name(p, table, e->name.line, "%s_%s_name", p->prefix.s, e->name.s);
     if (!e->n_values)
         protocol_error(p, e->name.line, "enum '%s' has no values", e->name.s);
     for (size_t i = 0; i < e->n_values; i++)
@@ -92,7 +103,7 @@ static void check_call_number(struct protocol *p, size_t i)
     struct call *call = &p->calls[i];
     check_literal(p, &call->number, 1, INT32_MAX);
     for (size_t j = 0; j < i; j++) {
-        if (p->calls[j].number.magnitude == call->number.magnitude)
+        if (same_numbers(&p->calls[j].number, &call->number))
             protocol_error(p, call->number.text.line, "number %s of '%s' is that of '%s' in line %d",
                            call->number.text.s, call->name.s, p->calls[j].name.s, p->calls[j].name.line);
     }
@@ -107,12 +118,13 @@ static void check_call(struct protocol *p, struct name_table *table, size_t i)
     if (!check_name(p, &call->name))
         return;
     call->c_name = protocol_format(p, "%s_CALL_%s", p->PREFIX, protocol_upper(p, call->name.s));
-    take_name(p, table, call->name.line, "%s", call->c_name);
-    take_name(p, table, call->name.line, "%s_call_%s", p->prefix.s, call->name.s);
-    if (call->enabled && call->args.n_fields)
-        take_record_names(p, table, &call->args);
-    if (call->enabled && call->reply.n_fields)
-        take_record_names(p, table, &call->reply);
+    if (!take_name(p, table, call->name.line, "%s", call->c_name) ||
+        !take_name(p, table, call->name.line, "%s_call_%s", p->prefix.s, call->name.s))
+        return;
+    if (call->enabled)
+        take_message_names(p, table, &call->args);
+    if (call->enabled)
+        take_message_names(p, table, &call->reply);
 }
 
 static bool check_head(struct protocol *p)

@@ -197,7 +197,7 @@ static void emit_encode_field(struct out *o, const struct record *r, const struc
         emit_encode_array(o, r, f);
         break;
     case KIND_FIXED:
-        emit_encode_items(o, r, f, c_number(&f->count, KIND_U32, count));
+        emit_encode_items(o, r, f, c_count(&f->count, count));
         break;
     default:
         emit_encode_value(o, &at);
@@ -327,7 +327,7 @@ static void emit_decode_field(struct out *o, const struct record *r, const struc
         break;
     case KIND_FIXED:
         snprintf(list, sizeof list, "v->%s", f->name.s);
-        emit_decode_items(o, r, f, list, c_number(&f->count, KIND_U32, count));
+        emit_decode_items(o, r, f, list, c_count(&f->count, count));
         break;
     default:
         emit_decode_value(o, &at);

@@ -25,7 +25,7 @@ static void emit_paragraph(struct out *o, const char *text)
 static void emit_bound(struct out *o, const struct number *n)
 {
     if (n->limit)
-        emit(o, "`%s`", n->limit->name.s);
+        emit(o, "%" PRIu64 " (`%s`)", n->magnitude, n->limit->name.s);
     else
         emit(o, "%s", n->text.s);
 }
@@ -59,7 +59,7 @@ static void emit_value_range(struct out *o, const struct type *type)
         break;
     case KIND_SHM:
     case KIND_HANDLE:
-        emit(o, type->optional ? "0: none" : "not 0");
+        emit(o, type->optional ? "may be 0, for none" : "not 0");
         break;
     case KIND_BOOL:
         emit(o, "0 or 1");
@@ -82,6 +82,8 @@ static bool has_range(const struct type *type)
 
 static void emit_range(struct out *o, const struct field *f)
 {
+    if (f->count.limit)
+        emit(o, "`%s` items%s", f->count.limit->name.s, has_range(&f->item) ? "; " : "");
     if (f->type.kind == KIND_ARRAY)
         emit_bounds(o, &f->type, " items");
     if (!kind_is_list(f->type.kind)) {
@@ -112,8 +114,7 @@ static void emit_type(struct out *o, const struct field *f)
         emit(o, "array of ");
         emit_value_type(o, &f->item);
     } else if (f->type.kind == KIND_FIXED) {
-        emit_bound(o, &f->count);
-        emit(o, " times ");
+        emit(o, "%" PRIu64 " times ", f->count.magnitude);
         emit_value_type(o, &f->item);
     } else {
         emit_value_type(o, &f->type);

@@ -53,7 +53,7 @@ static void format_member(struct out *o, const struct field *f, char *line, size
         break;
     case KIND_FIXED:
         snprintf(line, size, "%s %s[%s];", c_type(o, &f->item, type), f->name.s,
-                 c_number(&f->count, KIND_U32, count));
+                 c_count(&f->count, count));
         break;
     default:
         snprintf(line, size, "%s %s;", c_type(o, &f->type, type), f->name.s);

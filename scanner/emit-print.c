@@ -38,46 +38,56 @@ void emit_print_header(struct out *o)
     emit_guard_end(o);
 }
 
-/* The printf arguments for a number. */
+/* What follows the opening quote of a printf format for the kind; NULL if it has a function to print it. */
 static const char *format_of(enum kind kind)
 {
     switch (kind) {
     case KIND_I32:
-        return "\"%\" PRId32";
+        return "%\" PRId32";
+    case KIND_U32:
+    case KIND_SHM:
+        return "%\" PRIu32";
     case KIND_HANDLE:
-        return "\"0x%\" PRIx64";
+        return "0x%\" PRIx64";
     case KIND_U64:
     case KIND_SIZE:
-        return "\"%\" PRIu64";
+        return "%\" PRIu64";
+    case KIND_BOOL:
+        return "%s\"";
+    case KIND_F32:
+        return "%g\"";
     default:
-        return "\"%\" PRIu32";
+        return NULL;
     }
 }
 
-static void emit_value(struct out *o, int indent, const struct type *type, const char *value)
+/* A value that printf prints, after text. */
+static void emit_number(struct out *o, int indent, const struct type *type, const char *text, const char *value)
+{
+    emit(o, "%*sfprintf(f, \"%s%s, ", indent, "", text, format_of(type->kind));
+    if (type->kind == KIND_BOOL)
+        emit(o, "%s ? \"true\" : \"false\");\n", value);
+    else
+        emit(o, "%s%s);\n", type->kind == KIND_F32 ? "(double)" : "", value);
+}
+
+/* text, then a value. */
+static void emit_value(struct out *o, int indent, const struct type *type, const char *text, const char *value)
 {
     const char *prefix = o->p->prefix.s;
-    emit(o, "%*s", indent, "");
-    switch (type->kind) {
-    case KIND_BOOL:
-        emit(o, "fputs(%s ? \"true\" : \"false\", f);\n", value);
-        break;
-    case KIND_F32:
-        emit(o, "fprintf(f, \"%%g\", (double)%s);\n", value);
-        break;
-    case KIND_STRING:
-        emit(o, "print_text(f, %s);\n", value);
-        break;
-    case KIND_ENUM:
-        emit(o, "print_name(f, %s_%s_name(%s), %s);\n", prefix, type->enumerated->name.s, value, value);
-        break;
-    case KIND_STRUCT:
-        emit(o, "%s_print_%s(f, &%s);\n", prefix, type->record->name.s, value);
-        break;
-    default:
-        emit(o, "fprintf(f, %s, %s);\n", format_of(type->kind), value);
-        break;
+    if (format_of(type->kind)) {
+        emit_number(o, indent, type, text, value);
+        return;
     }
+    if (*text)
+        emit(o, "%*sfputs(\"%s\", f);\n", indent, "", text);
+    emit(o, "%*s", indent, "");
+    if (type->kind == KIND_STRING)
+        emit(o, "print_text(f, %s);\n", value);
+    else if (type->kind == KIND_ENUM)
+        emit(o, "print_name(f, %s_%s_name(%s), %s);\n", prefix, type->enumerated->name.s, value, value);
+    else
+        emit(o, "%s_print_%s(f, &%s);\n", prefix, type->record->name.s, value);
 }
 
 static void emit_list_head(struct out *o, const struct record *r, const struct field *f)
@@ -97,7 +107,7 @@ static void emit_list(struct out *o, const struct record *r, const struct field 
     char count[C_TYPE_SIZE];
     char item[160];
     if (f->type.kind == KIND_FIXED)
-        c_number(&f->count, KIND_U32, count);
+        c_count(&f->count, count);
     else
         snprintf(count, sizeof count, "v->n_%s", f->name.s);
     snprintf(item, sizeof item, "v->%s[i]", f->name.s);
@@ -105,21 +115,25 @@ static void emit_list(struct out *o, const struct record *r, const struct field 
     emit(o, "    fputc('[', f);\n");
     emit(o, "    for (uint32_t i = 0; i < %s && i < SHOWN; i++) {\n", count);
     emit(o, "        fputs(i ? \", \" : \"\", f);\n");
-    emit_value(o, 8, &f->item, item);
+    emit_value(o, 8, &f->item, "", item);
     emit(o, "    }\n    print_end(f, %s);\n}\n", count);
 }
 
 static void emit_field(struct out *o, const struct record *r, const struct field *f, bool first)
 {
+    char text[160];
     char value[160];
+    snprintf(text, sizeof text, "%s%s=", first ? "" : ", ", f->name.s);
     snprintf(value, sizeof value, "v->%s", f->name.s);
-    emit(o, "    fputs(\"%s%s=\", f);\n", first ? "" : ", ", f->name.s);
-    if (kind_is_list(f->type.kind))
-        emit(o, "    print_%s_%s(f, v);\n", r->name.s, f->name.s);
-    else if (f->type.kind == KIND_BYTES)
+    if (!kind_is_list(f->type.kind) && f->type.kind != KIND_BYTES) {
+        emit_value(o, 4, &f->type, text, value);
+        return;
+    }
+    emit(o, "    fputs(\"%s\", f);\n", text);
+    if (f->type.kind == KIND_BYTES)
         emit(o, "    print_bytes(f, v->%s, v->n_%s);\n", f->name.s, f->name.s);
     else
-        emit_value(o, 4, &f->type, value);
+        emit(o, "    print_%s_%s(f, v);\n", r->name.s, f->name.s);
 }
 
 static void emit_lists(struct out *o, const struct record *r)

@@ -195,6 +195,15 @@ const char *c_number(const struct number *n, enum kind kind, char buffer[C_TYPE_
     return buffer;
 }
 
+const char *c_count(const struct number *n, char buffer[C_TYPE_SIZE])
+{
+    if (n->limit)
+        snprintf(buffer, C_TYPE_SIZE, "%s", n->limit->c_name);
+    else
+        snprintf(buffer, C_TYPE_SIZE, "%" PRIu64, n->magnitude);
+    return buffer;
+}
+
 const char *wire_suffix(enum kind kind)
 {
     switch (kind) {

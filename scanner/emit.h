@@ -52,6 +52,9 @@ const char *c_type(const struct out *o, const struct type *type, char buffer[C_T
 /* A number as C: the name of a limit, or a literal that fits the kind. */
 const char *c_number(const struct number *n, enum kind kind, char buffer[C_TYPE_SIZE]);
 
+/* A count as C: the name of a limit, or a plain literal. */
+const char *c_count(const struct number *n, char buffer[C_TYPE_SIZE]);
+
 /* "u32" of apir_enc_u32 and apir_dec_u32 for a scalar of that kind. */
 const char *wire_suffix(enum kind kind);
 

@@ -69,7 +69,7 @@ static void append_name(struct protocol *p, struct name_table *table, struct tex
     table->names[table->n++] = name;
 }
 
-void take_name(struct protocol *p, struct name_table *table, int line, const char *format, ...)
+bool take_name(struct protocol *p, struct name_table *table, int line, const char *format, ...)
 {
     char s[512];
     va_list args;
@@ -78,10 +78,13 @@ void take_name(struct protocol *p, struct name_table *table, int line, const cha
     va_end(args);
 
     const struct text *other = find_name(table, s);
-    if (!other)
+    if (!other) {
         append_name(p, table, (struct text){protocol_format(p, "%s", s), line});
-    else if (other->line)
+        return true;
+    }
+    if (other->line)
         protocol_error(p, line, "the name %s is taken by line %d", s, other->line);
     else
         protocol_error(p, line, "the name %s is reserved", s);
+    return false;
 }

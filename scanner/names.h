@@ -15,7 +15,7 @@ struct name_table {
 bool check_name(struct protocol *p, const struct text *name);
 
 /* Takes a C name for what line declares. Reports an error when another line has it. */
-void take_name(struct protocol *p, struct name_table *table, int line, const char *format, ...)
+bool take_name(struct protocol *p, struct name_table *table, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -24,6 +24,7 @@ static bool read_literal(const char *s, struct number *n)
         return false;
     n->magnitude = magnitude;
     n->negative = negative && magnitude;
+    n->known = true;
     return true;
 }
 
@@ -36,8 +37,7 @@ void check_literal(struct protocol *p, struct number *n, uint64_t lo, uint64_t h
     if (!n->negative && n->magnitude >= lo && n->magnitude <= hi)
         return;
     protocol_error(p, n->text.line, "%s is not in %" PRIu64 "..%" PRIu64, n->text.s, lo, hi);
-    n->negative = false;
-    n->magnitude = 0;
+    n->known = false;
 }
 
 static const struct limit *find_limit(const struct protocol *p, const char *name)
@@ -56,10 +56,16 @@ bool check_number(struct protocol *p, struct number *n)
     n->limit = find_limit(p, n->text.s);
     if (n->limit) {
         n->magnitude = n->limit->value.magnitude;
-        return true;
+        n->known = n->limit->value.known;
+        return n->known;
     }
     protocol_error(p, n->text.line, "'%s' is neither a number nor a limit", n->text.s);
     return false;
+}
+
+bool same_numbers(const struct number *a, const struct number *b)
+{
+    return a->known && b->known && compare_numbers(a, b) == 0;
 }
 
 int compare_numbers(const struct number *a, const struct number *b)

@@ -9,11 +9,15 @@ static inline bool number_given(const struct number *n)
     return n->text.s != NULL;
 }
 
-/* A decimal or 0x literal in lo..hi. Reports an error, and leaves 0, if it is not. */
+/* A decimal or 0x literal in lo..hi. Reports an error if it is not. */
 void check_literal(struct protocol *p, struct number *n, uint64_t lo, uint64_t hi);
 
-/* A literal (negative ones too) or a limit's name, which is looked up. Reports an error if it is neither. */
+/* A literal (negative ones too) or a limit's name, which is looked up. False if it is neither, which is reported, or
+ * the limit is bad, which has been reported. */
 bool check_number(struct protocol *p, struct number *n);
+
+/* Both are known, and equal. */
+bool same_numbers(const struct number *a, const struct number *b);
 
 /* -1, 0, 1: a is less than, equal to, greater than b. */
 int compare_numbers(const struct number *a, const struct number *b);

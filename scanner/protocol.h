@@ -19,6 +19,7 @@ struct text {
 struct number {
     struct text text;
     const struct limit *limit; /* NULL: a literal */
+    bool known;                /* the rest is set: no error was reported */
     bool negative;
     uint64_t magnitude;
 };
