@@ -30,11 +30,11 @@ temporary_folder() {
   temporary=$(mktemp -d "${TMPDIR:-/tmp}/apir-run.XXXXXX")
 }
 
-# The processes started by this run, other than itself. (The list may name the short-lived process
-# that makes it.)
-our_processes() {
+# The processes whose mark begins with $1, other than this one. (The list may name the short-lived
+# process that makes it.)
+marked_processes() {
   local file pid
-  grep -lFs -- "APIR_RUN_MARK=$APIR_RUN_MARK" /proc/[0-9]*/environ 2>/dev/null |
+  grep -lFs -- "APIR_RUN_MARK=$1" /proc/[0-9]*/environ 2>/dev/null |
     while IFS= read -r file; do
       pid=${file#/proc/}
       pid=${pid%/environ}
@@ -42,11 +42,11 @@ our_processes() {
     done
 }
 
-# Asks every process of ours to end, waits up to 3 s, then kills what is left.
-stop_everything() {
+# stop_marked MARK: asks every process with this mark to end, waits up to 3 s, kills what is left.
+stop_marked() {
   local pids try
   for try in {1..30}; do
-    mapfile -t pids < <(our_processes)
+    mapfile -t pids < <(marked_processes "$1")
     [ ${#pids[@]} -gt 0 ] || return 0
     [ "$try" -gt 1 ] || kill -TERM "${pids[@]}" 2>/dev/null || :
     any_alive "${pids[@]}" || return 0
@@ -73,7 +73,7 @@ leave() {
   trap '' INT TERM HUP
   trap - EXIT
   progress_end
-  stop_everything
+  stop_marked "$APIR_RUN_MARK"
   [ -z "$temporary" ] || rm -rf -- "$temporary" || :
   exit "$status"
 }

@@ -18,7 +18,7 @@ apird_start() {
     settings=(GGML_VK_VISIBLE_DEVICES=0 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json)
   fi
   : >"$apird_log"
-  env "${settings[@]}" setpriv --pdeathsig TERM -- \
+  env "${settings[@]}" APIR_RUN_MARK="$APIR_RUN_MARK/apird" setpriv --pdeathsig TERM -- \
     "$build/bin/apird" "--$door" "$socket" --ggml-library "$library" \
     ${threads:+--threads "$threads"} --log "$apird_log" </dev/null >>"$apird_log.out" 2>&1 &
   apird_pid=$!
@@ -33,15 +33,9 @@ apird_start() {
 }
 
 apird_stop() {
-  local pid=$apird_pid
-  [ -n "$pid" ] || return 0
+  [ -n "$apird_pid" ] || return 0
   apird_pid=
-  kill -TERM "$pid" 2>/dev/null || return 0
-  for _ in {1..30}; do
-    any_alive "$pid" || break
-    nap 0.1
-  done
-  kill -KILL "$pid" 2>/dev/null || :
+  stop_marked "$APIR_RUN_MARK/apird"
 }
 
 apird_show_log() {

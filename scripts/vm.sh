@@ -175,7 +175,7 @@ vm_start_qemu() {
   [ "$vm_reboots" -gt 0 ] || options+=(-no-reboot)
 
   SDL_VIDEODRIVER=offscreen SDL_VIDEO_DRIVER=offscreen LIBGL_ALWAYS_SOFTWARE=1 \
-    setpriv --pdeathsig TERM -- qemu-system-x86_64 \
+    APIR_RUN_MARK=$APIR_RUN_MARK/qemu setpriv --pdeathsig TERM -- qemu-system-x86_64 \
     -name apir-guest -nodefaults -no-user-config -M q35,memory-backend=memory -cpu "$cpu" \
     -m "$vm_memory" -smp "$vm_cpus" \
     -object "memory-backend-memfd,id=memory,size=$vm_memory,share=on" \
@@ -192,14 +192,14 @@ vm_start_qemu() {
   disown "$vm_pid"  # how it ends is told below, not by bash
 }
 
+# Ends QEMU and what it may have left: virglrenderer forks, and its child can hang in the fork.
 vm_stop_qemu() {
-  local pid=$vm_pid
-  vm_pid=
   for _ in {1..30}; do
-    any_alive "$pid" || break
+    any_alive "$vm_pid" || break
     nap 0.1
   done
-  kill -KILL "$pid" 2>/dev/null || :
+  vm_pid=
+  stop_marked "$APIR_RUN_MARK/qemu"
 }
 
 # Follows what the guest says on the descriptor $1 until its last run of the command has ended, and
