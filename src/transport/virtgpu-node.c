@@ -71,9 +71,10 @@ static void __attribute__((format(printf, 4, 5))) refuse(struct search *search, 
                  path, why);
 }
 
-/* Name of the driver behind a device node, from sysfs: an idle GPU is not to be woken up by opening
- * it. -errno where sysfs does not tell. */
-static int node_driver(const struct stat *st, char *driver, size_t size)
+/* Name of the driver of the device behind a node, from sysfs: an idle GPU is not to be woken up by
+ * opening it. For virtio-gpu that is its bus (virtio-pci, virtio-mmio) or, in older kernels,
+ * virtio_gpu. -errno where sysfs does not tell. */
+static int bus_driver(const struct stat *st, char *driver, size_t size)
 {
     char link[64], target[256];
     snprintf(link, sizeof link, "/sys/dev/char/%u:%u/device/driver", major(st->st_rdev),
@@ -87,8 +88,8 @@ static int node_driver(const struct stat *st, char *driver, size_t size)
     return 0;
 }
 
-/* The same from the node itself. */
-static int opened_driver(int fd, char *driver, size_t size)
+/* Name of the DRM driver. */
+static int drm_driver(int fd, char *driver, size_t size)
 {
     drmVersion *version = drmGetVersion(fd);
     if (!version)
@@ -153,7 +154,7 @@ static uint32_t choose_capset(int fd, bool apir_only)
 static bool judge(struct search *search, int fd, const char *path, uint32_t *capset)
 {
     char driver[64];
-    if (opened_driver(fd, driver, sizeof driver) < 0) {
+    if (drm_driver(fd, driver, sizeof driver) < 0) {
         refuse(search, -ENODEV, path, "is not a DRM device");
         return false;
     }
@@ -184,8 +185,8 @@ static bool try_node(struct search *search, unsigned number, struct apir_virtgpu
     if (snprintf(path, sizeof path, "%s/renderD%u", search->dri_dir, number) >= (int)sizeof path ||
         stat(path, &st) < 0)
         return false;
-    if (S_ISCHR(st.st_mode) && node_driver(&st, driver, sizeof driver) == 0 &&
-        strcmp(driver, DRIVER) != 0) {
+    if (S_ISCHR(st.st_mode) && bus_driver(&st, driver, sizeof driver) == 0 &&
+        strncmp(driver, "virtio", 6) != 0) {
         refuse(search, -ENODEV, path, "is a device of %s, not of %s", driver, DRIVER);
         return false;
     }
