@@ -15,6 +15,10 @@ enum {
     SIZE_OFFSET = 4, /* of request_header.size: known only once the arguments are written */
 };
 
+/* A call may take as long as it takes, but a host that is gone is noticed: every so often it must take a command. */
+#define PROBE_INTERVAL_NS UINT64_C(2000000000)
+#define PROBE_TIMEOUT_NS UINT64_C(5000000000)
+
 struct apir_queue {
     struct apir_session *session; /* borrowed */
     uint32_t id;
@@ -182,12 +186,23 @@ int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *r
     return 0;
 }
 
+/* Whether the host still takes commands; the kick of an idle queue is one without effect. */
+static int probe(struct apir_session *session)
+{
+    struct apir_transport *transport = session->transport;
+    const uint32_t words[] = {APIR_COMMAND_KICK + transport->command_base, 0, 0};
+    if (!transport->ops->probe)
+        return 0;
+    return transport->ops->probe(transport, words, sizeof words, PROBE_TIMEOUT_NS);
+}
+
 /* 0 once the worker has answered, -errno if it never will. */
 static int wait_reply(struct apir_queue *queue, struct apir_mailbox *mailbox, uint32_t before)
 {
     struct apir_session *session = queue->session;
     struct apir_transport *transport = session->transport;
     uint64_t limit = queue->call == APIR_CALL_LOAD_LIBRARY ? APIR_LOAD_TIMEOUT_NS : UINT64_MAX;
+    uint64_t next_probe = PROBE_INTERVAL_NS;
     /* acquire: pairs with the worker's release after it wrote the reply */
     while (atomic_load_explicit(&mailbox->reply, memory_order_acquire) == before) {
         uint64_t waited = apir_clock_now() - queue->started_ns;
@@ -196,12 +211,16 @@ static int wait_reply(struct apir_queue *queue, struct apir_mailbox *mailbox, ui
         int ret = transport->ops->wait(transport, &mailbox->reply, before, &mailbox->sleeping, limit - waited);
         if (atomic_load_explicit(&mailbox->reply, memory_order_acquire) != before)
             break;
+        if (ret == 0 && apir_session_is_dead(session))
+            ret = -EPIPE;
+        if (ret == 0)
+            ret = apir_session_error(session);
+        if (ret == 0 && waited >= next_probe) {
+            ret = probe(session);
+            next_probe = waited + PROBE_INTERVAL_NS;
+        }
         if (ret < 0)
             return ret;
-        if (apir_session_is_dead(session))
-            return -EPIPE;
-        if (apir_session_error(session) < 0)
-            return apir_session_error(session);
     }
     return 0;
 }

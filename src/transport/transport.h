@@ -37,6 +37,10 @@ struct apir_transport_ops {
     int (*wait)(struct apir_transport *transport, _Atomic uint32_t *word, uint32_t seen,
                 _Atomic uint32_t *sleeping, uint64_t timeout_ns);
 
+    /* Hands over commands as submit does, and waits until the host has taken them: tells a busy host from one that is
+     * gone. 0, -ETIMEDOUT, -errno. NULL where wait notices by itself that the host is gone. */
+    int (*probe)(struct apir_transport *transport, const void *payload, size_t size, uint64_t timeout_ns);
+
     /* Ends the link and frees the transport. */
     void (*destroy)(struct apir_transport *transport);
 };

@@ -4,6 +4,7 @@
 #include "transport/transport.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,19 +131,41 @@ static void virtgpu_shm_destroy(struct apir_transport *transport, struct apir_sh
     *shm = (struct apir_shm){0};
 }
 
-static int virtgpu_submit(struct apir_transport *transport, const void *payload, size_t size)
+/* fence_fd: NULL, or where an fd goes that is readable once the host has taken the commands. */
+static int execute(struct virtgpu *gpu, const void *payload, size_t size, int *fence_fd)
 {
-    struct virtgpu *gpu = virtgpu_of(transport);
     if (size > APIR_MAX_FRAME)
         return -EMSGSIZE;
     struct drm_virtgpu_execbuffer args = {
-        .flags = VIRTGPU_EXECBUF_RING_IDX,
+        .flags = VIRTGPU_EXECBUF_RING_IDX | (fence_fd ? VIRTGPU_EXECBUF_FENCE_FD_OUT : 0),
         .size = (uint32_t)size,
         .command = (uintptr_t)payload,
         .fence_fd = -1,
     };
     int ret = command(gpu, DRM_IOCTL_VIRTGPU_EXECBUFFER, &args);
+    if (ret == 0 && fence_fd)
+        *fence_fd = args.fence_fd;
     return ret == -ENODEV ? -EPIPE : ret; /* ENODEV: the device was unplugged */
+}
+
+static int virtgpu_submit(struct apir_transport *transport, const void *payload, size_t size)
+{
+    return execute(virtgpu_of(transport), payload, size, NULL);
+}
+
+static int virtgpu_probe(struct apir_transport *transport, const void *payload, size_t size,
+                         uint64_t timeout_ns)
+{
+    struct pollfd fence = {.fd = -1, .events = POLLIN};
+    int ret = execute(virtgpu_of(transport), payload, size, &fence.fd);
+    if (ret < 0)
+        return ret;
+    do
+        ret = poll(&fence, 1, (int)(timeout_ns / 1000000));
+    while (ret < 0 && errno == EINTR);
+    ret = ret > 0 ? 0 : ret == 0 ? -ETIMEDOUT : -errno;
+    apir_fd_close(&fence.fd);
+    return ret;
 }
 
 static int virtgpu_wait(struct apir_transport *transport, _Atomic uint32_t *word, uint32_t seen,
@@ -168,6 +191,7 @@ static const struct apir_transport_ops virtgpu_ops = {
     .shm_destroy = virtgpu_shm_destroy,
     .submit = virtgpu_submit,
     .wait = virtgpu_wait,
+    .probe = virtgpu_probe,
     .destroy = virtgpu_destroy,
 };
 
