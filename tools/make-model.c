@@ -1,0 +1,237 @@
+/* apir-make-model OUT.gguf: writes a small language model with random weights, for demonstrations and tests.
+ *
+ * The architecture is llama's, 70.5 million parameters in q8_0. It has learnt nothing: what it says are
+ * invented words. The seed is fixed, so that the same ggml writes the same file, and the scales are such that
+ * each word depends on all words before it: greedy decoding wanders instead of repeating itself, and a wrong
+ * result anywhere in a graph shows in the text. */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ggml.h>
+#include <gguf.h>
+
+enum {
+    N_LAYERS = 12,
+    N_EMBD = 512,
+    N_FF = 1536,
+    N_HEADS = 8,
+    N_KV_HEADS = 4,
+    HEAD = N_EMBD / N_HEADS,
+    N_KV = N_KV_HEADS * HEAD,
+    N_CONTEXT = 2048,
+    N_VOCAB = 32000,
+    FIRST_BYTE = 3,     /* tokens 0 to 2: <unk>, <s>, </s> */
+    FIRST_LETTER = 260, /* 259 is the space, U+2581 */
+    FIRST_WORD = FIRST_LETTER + 26,
+    TOKEN_TEXT = 16,
+};
+
+/* llama.h's LLAMA_TOKEN_TYPE_*, as a model file holds them. */
+enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN = 2, TOKEN_CONTROL = 3, TOKEN_BYTE = 6 };
+
+struct vocabulary {
+    char text[N_VOCAB][TOKEN_TEXT];
+    const char *texts[N_VOCAB];
+    float scores[N_VOCAB];
+    int32_t types[N_VOCAB];
+};
+
+struct model {
+    struct gguf_context *gguf;
+    struct ggml_context *tensors;
+    uint64_t random; /* state of the generator */
+};
+
+/* xorshift64*; uniform in [-1, 1) */
+static float random_uniform(struct model *model)
+{
+    model->random ^= model->random >> 12;
+    model->random ^= model->random << 25;
+    model->random ^= model->random >> 27;
+    return (float)((model->random * UINT64_C(2685821657736338717)) >> 40) / (float)(1 << 23) - 1.0f;
+}
+
+/* A word of three syllables, a different one for each index: consonants and vowels are its digits. */
+static void make_word(char *text, unsigned int index)
+{
+    static const char consonants[] = "bdfgklmnprstvz";
+    static const char vowels[] = "aeiou";
+    const unsigned int syllables = 14 * 5;
+    /* 7919 is prime to 70^3: neighbours look different, and no word comes twice. */
+    unsigned int code = index * 7919u % (syllables * syllables * syllables);
+    size_t length = 0;
+
+    memcpy(text, "\xe2\x96\x81", 3); /* U+2581: SentencePiece's space */
+    for (length = 3; length < 9; length += 2) {
+        text[length] = consonants[code % syllables / 5];
+        text[length + 1] = vowels[code % 5];
+        code /= syllables;
+    }
+    text[length] = '\0';
+}
+
+static void fill_vocabulary(struct vocabulary *vocabulary)
+{
+    for (int32_t i = 0; i < N_VOCAB; i++) {
+        char *text = vocabulary->text[i];
+
+        vocabulary->types[i] = TOKEN_NORMAL;
+        if (i < FIRST_BYTE) {
+            static const char *const special[FIRST_BYTE] = {"<unk>", "<s>", "</s>"};
+            snprintf(text, TOKEN_TEXT, "%s", special[i]);
+            vocabulary->types[i] = i == 0 ? TOKEN_UNKNOWN : TOKEN_CONTROL;
+        } else if (i < FIRST_LETTER - 1) {
+            snprintf(text, TOKEN_TEXT, "<0x%02X>", (unsigned int)(i - FIRST_BYTE));
+            vocabulary->types[i] = TOKEN_BYTE;
+        } else if (i == FIRST_LETTER - 1) {
+            snprintf(text, TOKEN_TEXT, "\xe2\x96\x81");
+        } else if (i < FIRST_WORD) {
+            snprintf(text, TOKEN_TEXT, "%c", 'a' + i - FIRST_LETTER);
+        } else {
+            make_word(text, (unsigned int)(i - FIRST_WORD));
+        }
+        vocabulary->texts[i] = text;
+        vocabulary->scores[i] = -(float)i;
+    }
+}
+
+static bool add_vocabulary(struct gguf_context *gguf)
+{
+    struct vocabulary *vocabulary = calloc(1, sizeof(*vocabulary));
+
+    if (!vocabulary)
+        return false;
+    fill_vocabulary(vocabulary);
+    gguf_set_val_str(gguf, "tokenizer.ggml.model", "llama");
+    gguf_set_val_str(gguf, "tokenizer.ggml.pre", "default");
+    gguf_set_arr_str(gguf, "tokenizer.ggml.tokens", vocabulary->texts, N_VOCAB);
+    gguf_set_arr_data(gguf, "tokenizer.ggml.scores", GGUF_TYPE_FLOAT32, vocabulary->scores, N_VOCAB);
+    gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, vocabulary->types, N_VOCAB);
+    gguf_set_val_u32(gguf, "tokenizer.ggml.unknown_token_id", 0);
+    gguf_set_val_u32(gguf, "tokenizer.ggml.bos_token_id", 1);
+    gguf_set_val_u32(gguf, "tokenizer.ggml.eos_token_id", 2);
+    gguf_set_val_bool(gguf, "tokenizer.ggml.add_bos_token", true);
+    gguf_set_val_bool(gguf, "tokenizer.ggml.add_eos_token", false);
+    free(vocabulary);
+    return true;
+}
+
+static void add_parameters(struct gguf_context *gguf)
+{
+    gguf_set_val_str(gguf, "general.architecture", "llama");
+    gguf_set_val_str(gguf, "general.name", "apir-random-70M");
+    gguf_set_val_u32(gguf, "general.file_type", 7); /* llama.h: LLAMA_FTYPE_MOSTLY_Q8_0 */
+    gguf_set_val_u32(gguf, "general.quantization_version", GGML_QNT_VERSION);
+    gguf_set_val_u32(gguf, "llama.vocab_size", N_VOCAB);
+    gguf_set_val_u32(gguf, "llama.context_length", N_CONTEXT);
+    gguf_set_val_u32(gguf, "llama.embedding_length", N_EMBD);
+    gguf_set_val_u32(gguf, "llama.block_count", N_LAYERS);
+    gguf_set_val_u32(gguf, "llama.feed_forward_length", N_FF);
+    gguf_set_val_u32(gguf, "llama.attention.head_count", N_HEADS);
+    gguf_set_val_u32(gguf, "llama.attention.head_count_kv", N_KV_HEADS);
+    gguf_set_val_f32(gguf, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    gguf_set_val_u32(gguf, "llama.rope.dimension_count", HEAD);
+    gguf_set_val_f32(gguf, "llama.rope.freq_base", 10000.0f);
+}
+
+/* Adds a matrix of rows of width values with the given deviation; the first zero_rows are 0. */
+static void add_matrix(struct model *model, const char *name, int64_t width, int64_t rows,
+                       float deviation, int64_t zero_rows)
+{
+    struct ggml_tensor *tensor =
+        ggml_new_tensor_2d(model->tensors, GGML_TYPE_Q8_0, width, rows);
+    float row[N_FF];
+    const float scale = deviation * sqrtf(3.0f); /* a uniform variable on [-1, 1) has deviation 1/sqrt(3) */
+
+    ggml_set_name(tensor, name);
+    for (int64_t r = 0; r < rows; r++) {
+        for (int64_t i = 0; i < width; i++)
+            row[i] = r < zero_rows ? 0.0f : scale * random_uniform(model);
+        ggml_quantize_chunk(GGML_TYPE_Q8_0, row, (char *)tensor->data + r * (int64_t)tensor->nb[1], 0,
+                            1, width, NULL);
+    }
+    gguf_add_tensor(model->gguf, tensor);
+}
+
+static void add_norm(struct model *model, const char *name)
+{
+    struct ggml_tensor *tensor = ggml_new_tensor_1d(model->tensors, GGML_TYPE_F32, N_EMBD);
+
+    ggml_set_name(tensor, name);
+    for (int i = 0; i < N_EMBD; i++)
+        ((float *)tensor->data)[i] = 1.0f;
+    gguf_add_tensor(model->gguf, tensor);
+}
+
+static void add_layer(struct model *model, int layer)
+{
+    /* gain: how much larger than its input, in deviation, a product is. Queries and keys are sharp, so that
+     * attention picks instead of averaging; values are large, so that what it picked matters. */
+    const struct {
+        const char *name;
+        int64_t width, rows;
+        float gain;
+    } matrices[] = {
+        {"attn_q", N_EMBD, N_EMBD, 1.5f}, {"attn_k", N_EMBD, N_KV, 1.5f},
+        {"attn_v", N_EMBD, N_KV, 1.5f},   {"attn_output", N_EMBD, N_EMBD, 1.0f},
+        {"ffn_gate", N_EMBD, N_FF, 1.5f}, {"ffn_up", N_EMBD, N_FF, 1.0f},
+        {"ffn_down", N_FF, N_EMBD, 1.0f},
+    };
+    char name[GGML_MAX_NAME];
+
+    snprintf(name, sizeof(name), "blk.%d.attn_norm.weight", layer);
+    add_norm(model, name);
+    for (size_t i = 0; i < sizeof(matrices) / sizeof(matrices[0]); i++) {
+        snprintf(name, sizeof(name), "blk.%d.%s.weight", layer, matrices[i].name);
+        add_matrix(model, name, matrices[i].width, matrices[i].rows,
+                   matrices[i].gain / sqrtf((float)matrices[i].width), 0);
+    }
+    snprintf(name, sizeof(name), "blk.%d.ffn_norm.weight", layer);
+    add_norm(model, name);
+}
+
+static void add_tensors(struct model *model)
+{
+    add_matrix(model, "token_embd.weight", N_EMBD, N_VOCAB, 1.0f, 0);
+    for (int layer = 0; layer < N_LAYERS; layer++)
+        add_layer(model, layer);
+    add_norm(model, "output_norm.weight");
+    /* Only words are ever said: the logits of all other tokens are 0, those of some words are always above. */
+    add_matrix(model, "output.weight", N_EMBD, N_VOCAB, 2.0f / sqrtf((float)N_EMBD), FIRST_WORD);
+}
+
+static bool write_model(const char *path)
+{
+    const struct ggml_init_params memory = {.mem_size = (size_t)96 << 20};
+    struct model model = {.random = UINT64_C(0x9e3779b97f4a7c15)};
+    bool ok = false;
+
+    model.gguf = gguf_init_empty();
+    model.tensors = ggml_init(memory);
+    if (model.gguf && model.tensors && add_vocabulary(model.gguf)) {
+        add_parameters(model.gguf);
+        add_tensors(&model);
+        ok = gguf_write_to_file(model.gguf, path, false);
+    }
+    ggml_free(model.tensors);
+    gguf_free(model.gguf);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2 || argv[1][0] == '-') {
+        fprintf(stderr, "usage: apir-make-model OUT.gguf\n"
+                        "writes a llama model of 70.5 million random parameters (q8_0, 72 MiB)\n");
+        return 2;
+    }
+    if (!write_model(argv[1])) {
+        fprintf(stderr, "apir-make-model: %s: cannot be written: %s\n", argv[1], strerror(errno));
+        return 1;
+    }
+    return 0;
+}
