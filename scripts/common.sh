@@ -42,10 +42,11 @@ marked_processes() {
     done
 }
 
-# stop_marked MARK: asks every process with this mark to end, waits up to 3 s, kills what is left.
+# stop_marked MARK [TENTHS]: asks every process with this mark to end, waits up to 3 s (or TENTHS of a
+# second), kills what is left.
 stop_marked() {
   local pids try
-  for try in {1..30}; do
+  for ((try = 1; try <= ${2:-30}; try++)); do
     mapfile -t pids < <(marked_processes "$1")
     [ ${#pids[@]} -gt 0 ] || return 0
     [ "$try" -gt 1 ] || kill -TERM "${pids[@]}" 2>/dev/null || :

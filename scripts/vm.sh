@@ -199,7 +199,7 @@ vm_stop_qemu() {
     nap 0.1
   done
   vm_pid=
-  stop_marked "$APIR_RUN_MARK/qemu"
+  stop_marked "$APIR_RUN_MARK/qemu" 3
 }
 
 # Follows what the guest says on the descriptor $1 until its last run of the command has ended, and
