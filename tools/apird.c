@@ -14,6 +14,8 @@
 #include "attach/loop.h"
 #include "attach/probe.h"
 #include "attach/socket.h"
+#include "attach/vhost-thread.h"
+#include "attach/window.h"
 #include "attach/worker-process.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -31,9 +33,15 @@ enum {
     NAME_SIZE = 4096,
 };
 
+static const uint64_t default_window = UINT64_C(1) << 30;
+static const uint64_t max_window = UINT64_C(1) << 40; /* what the daemon's address space is good for, several times */
+
 struct options {
     const char *sockets[MAX_DOORS];
     unsigned socket_count;
+    const char *machines[MAX_DOORS]; /* --vhost-user */
+    unsigned machine_count;
+    uint64_t window_size;
     const char *log_path;
     const char *worker_path; /* NULL: beside this program */
     unsigned max_contexts;
@@ -54,7 +62,9 @@ struct daemon {
     struct apir_probe probe;
     struct apir_socket sockets[MAX_DOORS];
     unsigned socket_count; /* that are open */
-    unsigned busy;         /* doors that have not stopped yet */
+    struct apir_vhost_thread *machines[MAX_DOORS];
+    unsigned machine_count; /* that are open */
+    unsigned busy;          /* doors of the loop that have not stopped yet */
 };
 
 static void print_help(FILE *stream)
@@ -100,6 +110,24 @@ static int parse_count(const char *name, const char *text, unsigned max, unsigne
     return 0;
 }
 
+/* A number of bytes with an optional suffix, a multiple of the page size. */
+static int parse_size(const char *name, const char *text, uint64_t *size)
+{
+    static const char suffixes[] = "KMG";
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+    unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+    if (errno || end == text || text[0] == '-' || (*end && !suffix) || (suffix && end[1]) || number == 0 ||
+        number > max_window >> shift || (number << shift) % APIR_WINDOW_PAGE != 0) {
+        fprintf(stderr, "apird: --%s %s: expected a size from 4K to 1024G, a multiple of 4K\n", name, text);
+        return -EINVAL;
+    }
+    *size = (uint64_t)number << shift;
+    return 0;
+}
+
 static int add_path(const char *name, const char **paths, unsigned *count, const char *path)
 {
     if (*count == MAX_DOORS) {
@@ -115,6 +143,10 @@ static int parse_option(struct options *options, int option, const char *name)
     switch (option) {
     case 'l':
         return add_path(name, options->sockets, &options->socket_count, optarg);
+    case 'm':
+        return add_path(name, options->machines, &options->machine_count, optarg);
+    case 'w':
+        return parse_size(name, optarg, &options->window_size);
     case 'g':
         options->worker.ggml_library = optarg;
         return 0;
@@ -156,15 +188,23 @@ static const char *environment(const char *name)
 static int parse_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"listen", required_argument, NULL, 'l'},     {"ggml-library", required_argument, NULL, 'g'},
-        {"ggml-reg", required_argument, NULL, 'r'},   {"threads", required_argument, NULL, 't'},
-        {"max-contexts", required_argument, NULL, 'c'}, {"worker", required_argument, NULL, 'W'},
-        {"log", required_argument, NULL, 'L'},        {"verbose", no_argument, NULL, 'v'},
-        {"version", no_argument, NULL, 'V'},          {"help", no_argument, NULL, 'h'},
+        {"listen", required_argument, NULL, 'l'},
+        {"vhost-user", required_argument, NULL, 'm'},
+        {"ggml-library", required_argument, NULL, 'g'},
+        {"ggml-reg", required_argument, NULL, 'r'},
+        {"threads", required_argument, NULL, 't'},
+        {"window", required_argument, NULL, 'w'},
+        {"max-contexts", required_argument, NULL, 'c'},
+        {"worker", required_argument, NULL, 'W'},
+        {"log", required_argument, NULL, 'L'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     memset(options, 0, sizeof *options);
     options->max_contexts = DEFAULT_CONTEXTS;
+    options->window_size = default_window;
     options->worker.ggml_library = environment("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
     options->worker.ggml_reg = environment("APIR_LLAMA_CPP_GGML_LIBRARY_REG");
 
@@ -178,7 +218,7 @@ static int parse_options(struct options *options, int argc, char **argv)
         fprintf(stderr, "apird: unexpected argument: %s\n", argv[optind]);
         return -EINVAL;
     }
-    if (options->socket_count == 0) {
+    if (options->socket_count == 0 && options->machine_count == 0) {
         fprintf(stderr, "apird: nothing to serve: give --listen PATH or --vhost-user PATH\n");
         return -EINVAL;
     }
@@ -251,8 +291,19 @@ static void stop_doors(struct daemon *daemon)
     unsigned count = daemon->socket_count;
     daemon->socket_count = 0; /* a second signal does nothing */
     daemon->busy += count;
+    for (unsigned i = 0; i < daemon->machine_count; i++)
+        apir_vhost_thread_stop(daemon->machines[i]);
     for (unsigned i = 0; i < count; i++)
         apir_socket_stop(&daemon->sockets[i], door_idle, daemon);
+}
+
+static void join_machines(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->machine_count; i++) {
+        apir_vhost_thread_join(daemon->machines[i]);
+        free(daemon->machines[i]);
+    }
+    daemon->machine_count = 0;
 }
 
 static void signal_ready(void *owner, uint32_t events)
@@ -284,19 +335,44 @@ static int watch_signals(struct daemon *daemon)
     return apir_loop_watch(&daemon->loop, &daemon->signals, daemon->signal_fd, EPOLLIN);
 }
 
-static int open_doors(struct daemon *daemon)
+static void report_door(struct daemon *daemon, const char *path, int ret)
+{
+    if (ret < 0)
+        apir_error(&daemon->log, "cannot listen on %s: %s%s", path, strerror(-ret),
+                   ret == -EADDRINUSE ? " (another apird serves it, or it is not a socket)" : "");
+    else
+        apir_info(&daemon->log, "listening on %s", path);
+}
+
+static int open_sockets(struct daemon *daemon)
 {
     const struct options *options = daemon->options;
     for (unsigned i = 0; i < options->socket_count; i++) {
         int ret = apir_socket_init(&daemon->sockets[i], &daemon->loop, &daemon->log, &daemon->worker,
                                    options->sockets[i], options->max_contexts);
+        report_door(daemon, options->sockets[i], ret);
+        if (ret < 0)
+            return ret;
+        daemon->socket_count++;
+    }
+    return 0;
+}
+
+static int open_machines(struct daemon *daemon)
+{
+    const struct options *options = daemon->options;
+    for (unsigned i = 0; i < options->machine_count; i++) {
+        struct apir_vhost_thread *thread = calloc(1, sizeof *thread);
+        if (!thread)
+            return -ENOMEM;
+        int ret = apir_vhost_thread_start(thread, &daemon->log, &daemon->worker, options->machines[i],
+                                          options->window_size, options->max_contexts);
+        report_door(daemon, options->machines[i], ret);
         if (ret < 0) {
-            apir_error(&daemon->log, "cannot listen on %s: %s%s", options->sockets[i], strerror(-ret),
-                       ret == -EADDRINUSE ? " (another apird serves it, or it is not a socket)" : "");
+            free(thread);
             return ret;
         }
-        daemon->socket_count++;
-        apir_info(&daemon->log, "listening on %s", options->sockets[i]);
+        daemon->machines[daemon->machine_count++] = thread;
     }
     return 0;
 }
@@ -322,7 +398,9 @@ static int serve(struct daemon *daemon)
     ret = watch_signals(daemon);
     if (ret < 0)
         goto err_init;
-    ret = open_doors(daemon);
+    ret = open_sockets(daemon);
+    if (ret == 0)
+        ret = open_machines(daemon);
     if (ret < 0)
         goto err_doors;
     probe_library(daemon);
@@ -333,6 +411,7 @@ static int serve(struct daemon *daemon)
 err_doors:
     /* doors that never served have no worker, hence are idle at once */
     stop_doors(daemon);
+    join_machines(daemon);
     apir_loop_unwatch(&daemon->loop, &daemon->signals);
     apir_fd_close(&daemon->signal_fd);
     apir_loop_finish(&daemon->loop);

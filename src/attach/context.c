@@ -1,0 +1,252 @@
+#include "attach/context.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/fd.h"
+
+/* The worker takes nothing any more. Whoever waits for it is told; its process has a second to end. */
+static void lose(struct apir_context *context, const char *reason)
+{
+    if (context->lost)
+        return;
+    context->lost = true;
+    if (!context->reason)
+        context->reason = reason;
+    apir_link_close(&context->worker);
+    apir_loop_clear_timer(&context->removal_timer);
+    context->events->lost(context->owner, context);
+    struct apir_list *link;
+    while ((link = apir_list_take_first(&context->fences)))
+        context->events->fenced(context->owner, apir_list_entry(link, struct apir_gpu_command, link), false);
+    apir_worker_process_expire(&context->process, APIR_WORKER_PATIENCE_MS);
+}
+
+/* The same, for a worker that does not do its part: it is not given time. */
+static void kill_worker(struct apir_context *context, const char *reason)
+{
+    lose(context, reason);
+    apir_worker_process_kill(&context->process);
+}
+
+static void log_end(struct apir_context *context, int status)
+{
+    char text[96];
+    apir_worker_process_describe(status, text, sizeof text);
+    if (status == 0)
+        apir_info(context->log, "context %u ended: %s", context->id,
+                  context->reason ? context->reason : "closed by the worker");
+    else
+        apir_warn(context->log, "context %u ended: %s%s%sworker %s", context->id,
+                  context->reason ? context->reason : "", context->reason ? ": " : "",
+                  context->process.killed ? "killed: " : "", text);
+}
+
+static void process_ended(void *owner, int status)
+{
+    struct apir_context *context = owner;
+    lose(context, NULL);
+    log_end(context, status);
+    context->events->gone(context->owner, context);
+}
+
+static void removal_too_long(void *owner)
+{
+    kill_worker(owner, "it did not give up memory in time");
+}
+
+static void handle_removed(struct apir_context *context, const void *data, uint32_t size)
+{
+    uint32_t id;
+    if (size != sizeof id || context->removals == 0) {
+        kill_worker(context, "it sent a bad frame");
+        return;
+    }
+    memcpy(&id, data, sizeof id);
+    context->removals--;
+    /* a second for each answer: a worker that has many to give is not a slow one */
+    if (context->removals > 0)
+        apir_loop_set_timer(context->loop, &context->removal_timer, APIR_WORKER_PATIENCE_MS);
+    else
+        apir_loop_clear_timer(&context->removal_timer);
+    context->events->removed(context->owner, context, id);
+}
+
+static unsigned ring_of(const struct apir_gpu_command *command)
+{
+    return le32toh(command->header.flags) & VIRTIO_GPU_FLAG_INFO_RING_IDX ? command->header.ring_idx : 0;
+}
+
+static void mark_done(struct apir_context *context, const struct apir_frame_fence *fence)
+{
+    for (struct apir_list *link = context->fences.next; link != &context->fences; link = link->next) {
+        struct apir_gpu_command *command = apir_list_entry(link, struct apir_gpu_command, link);
+        if (command->fence == fence->id && ring_of(command) == fence->ring)
+            command->done = true;
+    }
+}
+
+/* Answers the fences of a ring that are done, up to the first that is not: a ring's fences are answered in order. */
+static void retire(struct apir_context *context, unsigned ring)
+{
+    struct apir_list *next;
+    for (struct apir_list *link = context->fences.next; link != &context->fences; link = next) {
+        struct apir_gpu_command *command = apir_list_entry(link, struct apir_gpu_command, link);
+        next = link->next;
+        if (ring_of(command) != ring)
+            continue;
+        if (!command->done)
+            return;
+        apir_list_remove(link);
+        context->events->fenced(context->owner, command, true);
+    }
+}
+
+static void handle_fence_done(struct apir_context *context, const void *data, uint32_t size)
+{
+    struct apir_frame_fence fence;
+    if (size != sizeof fence) {
+        kill_worker(context, "it sent a bad frame");
+        return;
+    }
+    memcpy(&fence, data, sizeof fence);
+    mark_done(context, &fence);
+    retire(context, fence.ring);
+}
+
+static void worker_received(void *owner, uint32_t type, const void *data, uint32_t size)
+{
+    struct apir_context *context = owner;
+    if (type == APIR_FRAME_SHM_REMOVED)
+        handle_removed(context, data, size);
+    else if (type == APIR_FRAME_FENCE_DONE)
+        handle_fence_done(context, data, size);
+    else
+        kill_worker(context, "it sent a bad frame");
+}
+
+static void worker_closed(void *owner, int error)
+{
+    struct apir_context *context = owner;
+    if (error == 0)
+        lose(context, NULL);
+    else
+        kill_worker(context, error == -ETIMEDOUT ? "it did not read in time" : "it sent a bad frame");
+}
+
+static int start(struct apir_context *context, const struct apir_worker_options *options)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    int ret = apir_link_open(&context->worker, ends[0]);
+    if (ret < 0)
+        goto err_ends;
+    ret = apir_worker_process_start(&context->process, options, context->id, ends[1]);
+    if (ret < 0)
+        goto err_link;
+    apir_fd_close(&ends[1]);
+    return 0;
+
+err_link:
+    apir_link_close(&context->worker);
+    ends[0] = -1;
+err_ends:
+    apir_fd_close(&ends[0]);
+    apir_fd_close(&ends[1]);
+    return ret;
+}
+
+struct apir_context *apir_context_create(struct apir_loop *loop, const struct apir_log *log,
+                                         const struct apir_worker_options *options, uint32_t id,
+                                         const struct apir_context_events *events, void *owner)
+{
+    static const struct apir_link_events link_events = {worker_received, worker_closed};
+    struct apir_context *context = calloc(1, sizeof *context);
+    if (!context)
+        return NULL;
+    context->loop = loop;
+    context->log = log;
+    context->id = id;
+    context->next_fence = 1;
+    context->events = events;
+    context->owner = owner;
+    apir_list_init(&context->link);
+    apir_list_init(&context->shares);
+    apir_list_init(&context->fences);
+    apir_timer_init(&context->removal_timer, removal_too_long, context);
+    apir_worker_process_init(&context->process, loop, process_ended, context);
+    apir_link_init(&context->worker, loop, &link_events, context);
+    int ret = start(context, options);
+    if (ret < 0) {
+        free(context);
+        errno = -ret;
+        return NULL;
+    }
+    apir_info(log, "context %u started: worker %d", id, (int)context->process.pid);
+    return context;
+}
+
+void apir_context_destroy(struct apir_context *context)
+{
+    if (!context)
+        return;
+    apir_list_remove(&context->link);
+    apir_loop_clear_timer(&context->removal_timer);
+    apir_link_close(&context->worker);
+    apir_worker_process_finish(&context->process);
+    free(context);
+}
+
+/* Sends a frame; a worker that cannot be sent one is lost. */
+static int send_frame(struct apir_context *context, uint32_t type, const void *data, uint32_t size, int fd)
+{
+    int ret = apir_link_send(&context->worker, type, data, size, fd);
+    if (ret == -EPIPE)
+        lose(context, NULL);
+    else if (ret < 0)
+        kill_worker(context, ret == -ENOBUFS ? "it lags too far behind" : "a frame could not be sent");
+    return ret;
+}
+
+int apir_context_submit(struct apir_context *context, const void *data, uint32_t size)
+{
+    return send_frame(context, APIR_FRAME_SUBMIT, data, size, -1);
+}
+
+int apir_context_fence(struct apir_context *context, struct apir_gpu_command *command)
+{
+    command->fence = context->next_fence;
+    command->done = false;
+    struct apir_frame_fence fence = {.ring = ring_of(command), .id = command->fence};
+    int ret = send_frame(context, APIR_FRAME_FENCE, &fence, sizeof fence, -1);
+    if (ret < 0)
+        return ret;
+    context->next_fence++;
+    apir_list_append(&context->fences, &command->link);
+    return 0;
+}
+
+int apir_context_add_memory(struct apir_context *context, uint32_t id, int fd, uint64_t offset, uint64_t size)
+{
+    struct apir_frame_shm shm = {.id = id, .offset = offset, .size = size};
+    return send_frame(context, APIR_FRAME_SHM_ADD, &shm, sizeof shm, fd);
+}
+
+int apir_context_remove_memory(struct apir_context *context, uint32_t id)
+{
+    int ret = send_frame(context, APIR_FRAME_SHM_REMOVE, &id, sizeof id, -1);
+    if (ret < 0)
+        return ret;
+    if (context->removals++ == 0)
+        apir_loop_set_timer(context->loop, &context->removal_timer, APIR_WORKER_PATIENCE_MS);
+    return 0;
+}
+
+void apir_context_end(struct apir_context *context, const char *reason)
+{
+    lose(context, reason);
+}

@@ -1,0 +1,29 @@
+/* A vhost-user door in a thread of its own, so that virtual machines do not wait for each other. */
+#ifndef APIR_ATTACH_VHOST_THREAD_H
+#define APIR_ATTACH_VHOST_THREAD_H
+
+#include <pthread.h>
+
+#include "attach/vhost-user.h"
+
+/* Lives inside its owner. */
+struct apir_vhost_thread {
+    struct apir_loop loop;
+    struct apir_source stop_source;
+    int stop_fd; /* eventfd: what other threads use */
+    pthread_t thread;
+    struct apir_vhost_user door;
+};
+
+/* Listens at path and serves; see apir_vhost_user_init(). 0 or -errno. */
+int apir_vhost_thread_start(struct apir_vhost_thread *thread, const struct apir_log *log,
+                            const struct apir_worker_options *options, const char *path, uint64_t window_size,
+                            unsigned max_contexts);
+
+/* Asks the thread to stop: it ends its workers. Returns at once. */
+void apir_vhost_thread_stop(struct apir_vhost_thread *thread);
+
+/* Waits until it has stopped, and frees everything. */
+void apir_vhost_thread_join(struct apir_vhost_thread *thread);
+
+#endif
