@@ -1,0 +1,132 @@
+#include "backend/abi/gen3.h"
+
+#include "backend/abi/abi.h"
+#include "backend/buffer-type.h"
+#include "backend/buffer.h"
+#include "backend/device.h"
+#include "backend/reg.h"
+#include "backend/stream.h"
+
+static void init_reg(union apir_abi_reg *reg)
+{
+    reg->gen3 = (struct apir_gen3_reg){
+        .api_version = APIR_GEN3_API_VERSION,
+        .iface =
+            {
+                .get_name = apir_reg_get_name,
+                .get_device_count = apir_reg_get_device_count,
+                .get_device = apir_reg_get_device,
+                .get_proc_address = apir_reg_get_proc_address,
+            },
+    };
+}
+
+static void init_device(union apir_abi_device *device, ggml_backend_reg_t reg)
+{
+    device->gen3 = (struct apir_gen3_device){
+        .iface =
+            {
+                .get_name = apir_device_get_name,
+                .get_description = apir_device_get_description,
+                .get_memory = apir_device_get_memory,
+                .get_type = apir_device_get_type,
+                .get_props = apir_device_get_props,
+                .init_backend = apir_device_init_backend,
+                .get_buffer_type = apir_device_get_buffer_type,
+                .supports_op = apir_device_supports_op,
+                .supports_buft = apir_device_supports_buft,
+                .offload_op = apir_device_offload_op,
+            },
+        .reg = reg,
+    };
+}
+
+static void init_buffer_type(union apir_abi_buffer_type *buft, ggml_backend_dev_t device)
+{
+    buft->gen3 = (struct apir_gen3_buffer_type){
+        .iface =
+            {
+                .get_name = apir_buffer_type_get_name,
+                .alloc_buffer = apir_buffer_type_alloc_buffer,
+                .get_alignment = apir_buffer_type_get_alignment,
+                .get_max_size = apir_buffer_type_get_max_size,
+                .get_alloc_size = apir_buffer_type_get_alloc_size,
+                .is_host = apir_buffer_type_is_host,
+            },
+        .device = device,
+    };
+}
+
+static void init_backend(union apir_abi_backend *backend, ggml_guid_t guid, ggml_backend_dev_t device)
+{
+    backend->gen3 = (struct apir_gen3_backend){
+        .guid = guid,
+        .iface =
+            {
+                .get_name = apir_stream_get_name,
+                .free = apir_stream_free,
+                .synchronize = apir_stream_synchronize,
+                .graph_compute = apir_stream_graph_compute,
+            },
+        .device = device,
+    };
+}
+
+static const struct apir_gen3_buffer_i buffer_functions = {
+    .free_buffer = apir_buffer_free,
+    .get_base = apir_buffer_get_base,
+    .init_tensor = apir_buffer_init_tensor,
+    .memset_tensor = apir_buffer_memset_tensor,
+    .set_tensor = apir_buffer_set_tensor,
+    .get_tensor = apir_buffer_get_tensor,
+    .set_tensor_2d = apir_buffer_set_tensor_2d,
+    .get_tensor_2d = apir_buffer_get_tensor_2d,
+    .cpy_tensor = apir_buffer_cpy_tensor,
+    .clear = apir_buffer_clear,
+    .reset = apir_buffer_reset,
+};
+
+static ggml_backend_buffer_t make_buffer(ggml_backend_buffer_type_t buft, void *context, size_t size)
+{
+    return ggml_backend_buffer_init(buft, buffer_functions, context, size);
+}
+
+static void *buffer_context(ggml_backend_buffer_t buffer)
+{
+    const struct apir_gen3_buffer *of_ggml = (const struct apir_gen3_buffer *)buffer;
+    return of_ggml && of_ggml->iface.free_buffer == apir_buffer_free ? of_ggml->context : NULL;
+}
+
+/* Position of a tensor in the set, or SIZE_MAX. */
+static size_t find(const struct apir_gen3_hash_set *set, const struct ggml_tensor *tensor)
+{
+    if (set->size == 0)
+        return SIZE_MAX;
+    size_t start = ((uintptr_t)tensor >> 4) % set->size, at = start;
+    do {
+        if (!(set->used[at / 32] >> (at % 32) & 1))
+            return SIZE_MAX;
+        if (set->keys[at] == tensor)
+            return at;
+        at = at + 1 == set->size ? 0 : at + 1;
+    } while (at != start);
+    return SIZE_MAX;
+}
+
+static uint32_t use_count(const struct ggml_cgraph *cgraph, const struct ggml_tensor *tensor)
+{
+    const struct apir_gen3_cgraph *of_ggml = (const struct apir_gen3_cgraph *)cgraph;
+    size_t at = of_ggml->use_counts ? find(&of_ggml->visited_hash_set, tensor) : SIZE_MAX;
+    return at == SIZE_MAX ? 0 : (uint32_t)of_ggml->use_counts[at];
+}
+
+const struct apir_abi apir_abi_gen3 = {
+    .releases = "0.27.",
+    .init_reg = init_reg,
+    .init_device = init_device,
+    .init_buffer_type = init_buffer_type,
+    .init_backend = init_backend,
+    .make_buffer = make_buffer,
+    .buffer_context = buffer_context,
+    .use_count = use_count,
+};
