@@ -1,0 +1,98 @@
+# shellcheck shell=bash
+# Counting and running, for run-tests.sh and run-suites.sh. A test of ours and a case of a suite each count one.
+# The caller has set: top (the checkout), build (its build folder).
+
+passed=0 failed=0 skipped=0
+run=$top/run
+triplet=$(uname -m)-linux-gnu
+work=$(mktemp -d "${TMPDIR:-/tmp}/apir-tests.XXXXXX")
+trap 'rm -rf -- "$work"' EXIT
+export APIR_NO_BUILD=1
+PATH=$build/bin:/usr/libexec/$triplet/ggml:/usr/libexec/$triplet/llama.cpp-tests:/usr/libexec/$triplet/llama/bin:$PATH
+
+section() {
+  printf '\n== %s\n' "$*"
+  section_start=$SECONDS
+}
+section_end() { printf '   (%d s)\n' $((SECONDS - section_start)); }
+
+ok() { passed=$((passed + 1)); printf 'ok      %s\n' "$*"; }
+not_ok() { failed=$((failed + 1)); printf 'FAILED  %s\n' "$*"; }
+skip() { skipped=$((skipped + 1)); printf 'skipped %s\n' "$*"; }
+
+# check NAME CMD...: one test, whose output is shown when it fails.
+check() {
+  local name=$1 status=0
+  shift
+  "$@" >"$work/out" 2>&1 </dev/null || status=$?
+  if [ "$status" = 0 ]; then
+    ok "$name"
+  else
+    not_ok "$name (exit code $status)"
+    tail -n 30 "$work/out" | sed 's/^/        | /'
+  fi
+}
+
+# fails CMD...: succeeds when CMD ends by itself with an exit code other than 0.
+fails() {
+  local status=0
+  "$@" || status=$?
+  [ "$status" -gt 0 ] && [ "$status" -lt 124 ]
+}
+
+# tap LABEL FILE STATUS: counts the lines "ok ..." and "not ok ..." of a program's output. A program that died, or said
+# nothing, is a failure of its own.
+tap() {
+  local label=$1 file=$2 status=$3 good bad
+  good=$(grep -c '^ok ' "$file")
+  bad=$(grep -c '^not ok ' "$file")
+  passed=$((passed + good)) failed=$((failed + bad))
+  grep '^not ok ' "$file" | sed "s/^not ok [0-9]* *-* */FAILED  $label: /"
+  if [ "$good" = 0 ] || { [ "$status" != 0 ] && [ "$bad" = 0 ]; }; then
+    not_ok "$label: ended with exit code $status after $good tests"
+    bad=1
+  fi
+  [ "$bad" = 0 ] || tail -n 40 "$file" | sed 's/^/        | /'
+  printf 'ok      %s: %d tests\n' "$label" "$good"
+}
+
+# cmocka LABEL CMD...: a cmocka program.
+cmocka() {
+  local label=$1 status=0
+  shift
+  CMOCKA_MESSAGE_OUTPUT=TAP "$@" >"$work/tap" 2>&1 </dev/null || status=$?
+  tap "$label" "$work/tap" "$status"
+}
+
+# backend_ops LABEL CMD...: test-backend-ops in test mode; counts its cases (those the device does not support are
+# left out, ggml computes them elsewhere).
+backend_ops() {
+  local label=$1 status=0 good bad
+  shift
+  "$@" >"$work/ops" 2>"$work/ops.err" </dev/null || status=$?
+  sed -i 's/\x1b\[[0-9;]*m//g' "$work/ops"
+  good=$(grep -cE ': OK$' "$work/ops")
+  bad=$(grep -cE ': FAIL$' "$work/ops")
+  passed=$((passed + good)) failed=$((failed + bad))
+  grep -E ': FAIL$' "$work/ops" | head -n 20 | sed "s/^ */FAILED  $label: /"
+  if [ "$good" = 0 ] || { [ "$status" != 0 ] && [ "$bad" = 0 ]; }; then
+    not_ok "$label: ended with exit code $status after $good cases"
+    tail -n 20 "$work/ops" "$work/ops.err" | sed 's/^/        | /'
+  fi
+  last_ops=$(grep -E ': OK$' "$work/ops" | sed 's/^ *//; s/(.*//' | sort -u | wc -l)
+  last_cases=$good
+  printf 'ok      %s: %d cases of %d ops\n' "$label" "$good" "$last_ops"
+}
+
+# The model that tests share, made once.
+model_of() { # SIZE -> prints its path
+  local file=$build/tests/model-$1.gguf
+  [ -e "$file" ] || apir-make-model --size "$1" "$file" >&2 || return 1
+  echo "$file"
+}
+
+# The closing line; the exit code says whether all passed.
+summary() {
+  printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}

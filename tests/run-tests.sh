@@ -1,0 +1,243 @@
+#!/usr/bin/env bash
+# Every test of the gate, in the sandbox: called by ./run test, which has built all variants.
+#   APIR_BUILD, APIR_BUILD_CLANG, APIR_BUILD_SANITIZE   the build folders
+# Arguments: parts to run (unit sanitize local refusals faults vm demo), all without any.
+set -u
+top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
+build=${APIR_BUILD:?}
+# shellcheck source=tests/lib.sh
+. "$top/tests/lib.sh"
+
+device='[virtgpu] CPU'
+plugin=$build/lib/libggml-virtgpu-apir.so
+server_pid=
+
+# The cmocka programs of a build folder. The daemon's and the scanner's are among them.
+unit() { # LABEL FOLDER
+  local file
+  section "$1"
+  for file in "$2"/tests/*-test; do
+    cmocka "$1: ${file##*/}" "$file"
+  done
+  section_end
+}
+
+exported_symbols() {
+  local symbols
+  symbols=$(nm -D --defined-only "$plugin" | awk '{ print $3 }' | sort | tr '\n' ' ')
+  echo "$symbols"
+  [ "$symbols" = 'ggml_backend_init ggml_backend_score ' ]
+}
+
+# --- without a VM ------------------------------------------------------------------------------
+
+# Ops that carry function pointers of the guest are the only ones that may differ; the suite has none.
+same_support() {
+  test-backend-ops support -b CPU --output csv 2>/dev/null >"$work/native.csv"
+  "$run" local -- test-backend-ops support -b "$device" --output csv 2>/dev/null >"$work/remote.csv"
+  local side
+  for side in native remote; do
+    awk -F'","' 'NR > 1 && $2 !~ /^(CUSTOM|MAP_CUSTOM)/ { print $2, $3, $5 }' "$work/$side.csv" >"$work/$side.txt"
+  done
+  echo "native: $(grep -c ' 1$' "$work/native.txt") supported of $(wc -l <"$work/native.txt")"
+  echo "remote: $(grep -c ' 1$' "$work/remote.txt") supported of $(wc -l <"$work/remote.txt")"
+  [ "$(grep -c ' 1$' "$work/native.txt")" -gt 10000 ] && cmp "$work/native.txt" "$work/remote.txt"
+}
+
+# Ops with thousands of cases, of which the gate takes a part; all of them are in ./run suites.
+large_ops='FLASH_ATTN_EXT|CONV_2D|MUL_MAT|IM2COL_3D|OUT_PROD|MUL_MAT_ID|CPY|SET_ROWS|CONV_3D|TOP_K|ROPE_BACK|LIGHTNING_INDEXER|ARGSORT|CONV_TRANSPOSE_1D'
+large_sample='type_a=(f32|f16|q4_0|q8_0|q6_K),type_b=f32,m=16,n=(1|9),k=256|hsk=64,hsv=64,nh=4,nr23=\[1,1\],kv=113,nb=1,|ne_input=\[10|type_src=(f32|f16),type_dst=(f32|q8_0)|type=(f32|f16|q8_0),type_idx=i64,ne=\[256|n_mats=4,n_used=2,b=0,m=512,n=1,|ne=\[16|ne_input=\[197'
+
+all_ops() { test-backend-ops support -b CPU --output csv 2>/dev/null | awk -F'","' 'NR > 1 { print $2 }' | sort -u; }
+small_ops() { all_ops | grep -vxE "$large_ops" | paste -sd,; }
+
+local_part() {
+  local model tiny
+  section "ggml's and llama.cpp's own suites through the plug-in, over the socket"
+  check "conformance over the socket" "$run" local -- env APIR_CONFORMANCE=open "$build/tests/conformance-test"
+  check "the same cases are supported as natively" same_support
+  sed 's/^/        /' "$work/out"
+  backend_ops "ops, small" "$run" local --threads 2 -- test-backend-ops test -b "$device" -o "$(small_ops)"
+  local cases=$last_cases ops=$last_ops
+  backend_ops "ops, sample of the large" "$run" local --threads 2 -- \
+    test-backend-ops test -b "$device" -o "$(tr '|' , <<<"$large_ops")" -p "$large_sample"
+  check "every op that the CPU supports, 4000 cases and more" enough_ops $((cases + last_cases)) $((ops + last_ops))
+  backend_ops "ops in another numbering" "$run" local -- env GGML_VIRTGPU_SHUFFLE=7 \
+    test-backend-ops test -b "$device" -o 'ADD,MUL_MAT,GELU,SWIGLU,ROPE,SOFT_MAX,SSM_SCAN' -p 'type_a=q4_0,type_b=f32,m=16,n=1,|ne'
+  backend_ops "ops by 4 threads" "$run" local -- test-backend-ops test -j 4 -b "$device" -o 'ADD,RMS_NORM,ROPE'
+  model=$(model_of small)
+  check "test-opt" "$run" local -- test-opt
+  check "test-thread-safety" "$run" local -- test-thread-safety -m "$model" -ngl 99 -np 4 -n 16 -p hello
+  archs "llama architectures" 'llama|qwen2|gemma|mamba'
+  section_end
+}
+
+enough_ops() {
+  local wanted
+  wanted=$(test-backend-ops support -b CPU --output csv 2>/dev/null |
+    awk -F'","' 'NR > 1 && $5 == "1" { print $2 }' | sort -u | wc -l)
+  echo "$1 cases of $2 ops, wanted 4000 of $wanted"
+  [ "$1" -ge 4000 ] && [ "$2" -ge "$wanted" ]
+}
+
+# test-llama-archs compares each architecture on the device with the CPU; a row for each.
+archs() { # LABEL REGEX (empty: all)
+  local status=0 good bad
+  "$run" local --threads 2 -- test-llama-archs -b "$device" ${2:+-a "$2"} >"$work/archs" 2>&1 </dev/null || status=$?
+  sed -i 's/\x1b\[[0-9;]*m//g' "$work/archs"
+  good=$(grep -F "$device" "$work/archs" | grep -o '\bOK\b' | wc -l)
+  bad=$(grep -F "$device" "$work/archs" | grep -o '\bFAIL\b' | wc -l)
+  passed=$((passed + good)) failed=$((failed + bad))
+  if [ "$status" != 0 ] || [ "$bad" != 0 ] || [ "$good" = 0 ]; then
+    not_ok "$1: exit code $status, $bad failures"
+    tail -n 30 "$work/archs" | sed 's/^/        | /'
+  fi
+  printf 'ok      %s: %d comparisons\n' "$1" "$good"
+}
+
+# --- refusals ----------------------------------------------------------------------------------
+
+# The plug-in declines: no device, quickly, and not a word; the program goes on.
+declines() { # ENVIRONMENT...
+  env "$@" load-plugin "$plugin" >"$work/load" 2>"$work/load.err" || return 1
+  cat "$work/load" "$work/load.err"
+  grep -q 'devices 0$' "$work/load" && [ ! -s "$work/load.err" ]
+}
+# With GGML_VIRTGPU_DEBUG it says why.
+explains() { # TEXT ENVIRONMENT...
+  local text=$1
+  shift
+  env GGML_VIRTGPU_DEBUG=1 "$@" load-plugin "$plugin" 2>&1 | tee "$work/why"
+  grep -qi -- "$text" "$work/why"
+}
+info_says() { # TEXT CMD...
+  local text=$1
+  shift
+  if "$@" >"$work/info" 2>&1; then
+    cat "$work/info"
+    return 1
+  fi
+  cat "$work/info"
+  grep -qi -- "$text" "$work/info"
+}
+# A program of llama.cpp goes on with its CPU.
+goes_on() { env "$@" "$run" sandbox -- test-backend-ops test -b CPU -o ABS; }
+
+start_apird() { # ARGUMENTS...: on $work/apird.sock, log in $work/apird.log
+  rm -f "$work/apird.sock"
+  env -u APIR_LLAMA_CPP_GGML_LIBRARY_PATH -u APIR_LLAMA_CPP_GGML_LIBRARY_REG \
+    "$build/bin/apird" --listen "$work/apird.sock" "$@" >"$work/apird.log" 2>&1 &
+  server_pid=$!
+  for _ in $(seq 100); do
+    [ -S "$work/apird.sock" ] && return 0
+    sleep 0.05
+  done
+  cat "$work/apird.log"
+  return 1
+}
+stop_apird() {
+  kill "$server_pid" && wait "$server_pid"
+}
+# apird says what is wrong with its library, the guest sees no device, apir info repeats the reason.
+library_refused() { # TEXT ARGUMENTS...
+  local text=$1 status=0
+  shift
+  start_apird "$@" || return 1
+  declines GGML_VIRTGPU_SOCKET="$work/apird.sock" &&
+    info_says "$text" apir info --socket "$work/apird.sock" || status=1
+  stop_apird
+  cat "$work/apird.log"
+  grep -qi -- "$text" "$work/apird.log" && [ "$status" = 0 ]
+}
+
+refusals_part() {
+  section "refusals"
+  check "only two symbols are exported" exported_symbols
+  check "no virtio-gpu node" declines -u GGML_VIRTGPU_SOCKET
+  check "no virtio-gpu node: explained when asked" explains 'no .*node\|no virtio-gpu\|no render node' -u GGML_VIRTGPU_SOCKET
+  check "no virtio-gpu node: apir info" info_says 'virtio-gpu\|render node' apir info
+  check "socket path missing" declines GGML_VIRTGPU_SOCKET="$work/missing.sock"
+  check "socket path missing: apir info" info_says 'apird' apir info --socket "$work/missing.sock"
+  : >"$work/refused.sock"
+  check "socket refused" declines GGML_VIRTGPU_SOCKET="$work/refused.sock"
+  check "unknown ggml generation" declines LD_PRELOAD="$build/tests/other-ggml.so" GGML_VIRTGPU_SOCKET="$work/missing.sock"
+  check "unknown ggml generation: explained when asked" explains '0\.99\.0' LD_PRELOAD="$build/tests/other-ggml.so"
+  check "a program goes on with its CPU" goes_on GGML_VIRTGPU_SOCKET="$work/missing.sock"
+  check "host library unset" library_refused 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH'
+  check "host library missing" library_refused 'cannot open' --ggml-library "$work/missing.so"
+  check "host library without the symbol" library_refused 'symbol' --ggml-library "$plugin" --ggml-reg no_such_symbol
+  check "host library without a device" library_refused 'no device' --ggml-library "$build/tests/no-device.so"
+  section_end
+}
+
+# --- faults ------------------------------------------------------------------------------------
+
+# The worker is killed while llama-bench computes: it ends by its own error handling, within seconds, and the next session works.
+worker_killed() {
+  local model status=0 worker
+  model=$(model_of small)
+  start_apird --ggml-library cpu --threads 1 || return 1
+  GGML_VIRTGPU_SOCKET=$work/apird.sock timeout 60 "$run" sandbox -- env GGML_VIRTGPU_SOCKET="$work/apird.sock" \
+    GGML_BACKEND_PATH="$plugin" llama-bench -m "$model" -ngl 99 -p 0 -n 100000 -r 1 >"$work/bench" 2>&1 &
+  local bench=$!
+  sleep 3
+  worker=$(pgrep -P "$server_pid" apird-worker)
+  kill -9 $worker || return 1
+  local start=$SECONDS
+  wait $bench || status=$?
+  cat "$work/bench"
+  echo "llama-bench ended with exit code $status, $((SECONDS - start)) s after the worker"
+  [ "$status" -gt 0 ] && [ "$status" -lt 124 ] && [ $((SECONDS - start)) -le 3 ] || return 1
+  apir info --socket "$work/apird.sock" || return 1
+  stop_apird
+}
+
+faults_part() {
+  section "faults"
+  check "worker killed during compute" worker_killed
+  section_end
+}
+
+# --- in the VM ---------------------------------------------------------------------------------
+
+vm_tap() { # LABEL OPTIONS... -- CMD...
+  local label=$1 status=0
+  shift
+  "$run" vm --timeout 600 "$@" >"$work/vm" 2>"$work/vm.err" </dev/null || status=$?
+  grep -hE '^(ok|not ok|#) ' "$work/vm" >"$work/vm.tap"
+  grep '^ok ' "$work/vm.tap" | sed 's/^ok [0-9]* - /ok      VM: /'
+  tap "$label" "$work/vm.tap" "$status"
+  [ "$status" = 0 ] || tail -n 20 "$work/vm.err" | sed 's/^/        | /'
+}
+
+vm_part() {
+  local model
+  section "in the VM"
+  model=$(model_of small)
+  vm_tap "programs in the guest" -- "$top/tests/vm/suite.sh" "$model"
+  vm_tap "reboot with live contexts" --reboots 1 -- "$top/tests/vm/reboot.sh" "$model"
+  vm_tap "no device" --device none -- "$top/tests/vm/refusal.sh" "$plugin" 'virtio-gpu\|render node'
+  vm_tap "host without APIR" --device virtio-gpu-gl -- "$top/tests/vm/refusal.sh" "$plugin" 'APIR'
+  vm_tap "node not readable" --user nobody -- "$top/tests/vm/refusal.sh" "$plugin" 'permission'
+  section_end
+}
+
+demo_part() {
+  section "the demo"
+  check "demo: same tokens as natively" "$run" demo --tokens 16
+  section_end
+}
+
+# --- all ---------------------------------------------------------------------------------------
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(unit sanitize local refusals faults vm demo)
+for part in "${parts[@]}"; do
+  case $part in
+    unit) unit "unit tests" "$build" ;;
+    sanitize) unit "unit tests, sanitized" "${APIR_BUILD_SANITIZE:?}" ;;
+    local | refusals | faults | vm | demo) "${part}_part" ;;
+    *) echo "run-tests.sh: no part named $part" >&2; exit 2 ;;
+  esac
+done
+summary
