@@ -131,6 +131,8 @@ static int receive_all(struct apir_connection *connection, void *data, size_t si
         ssize_t got = recvmsg(connection->fd, &message, MSG_CMSG_CLOEXEC);
         if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0 && errno == ECONNRESET)
+            got = 0; /* closed before it read all we sent */
         if (got < 0)
             return -errno;
         if (got == 0)
