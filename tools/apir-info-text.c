@@ -92,8 +92,8 @@ static void print_search(const struct apir_info *info, FILE *stream)
         fprintf(stream, "the socket %s\n", info->socket);
         return;
     }
-    fprintf(stream, "%u render nodes in /dev/dri for a virtio-gpu device%s\n", info->n_nodes,
-            info->apir_capset_only ? " with the APIR capset" : "");
+    fprintf(stream, "%u render node%s in /dev/dri for a virtio-gpu device%s\n", info->n_nodes,
+            info->n_nodes == 1 ? "" : "s", info->apir_capset_only ? " with the APIR capset" : "");
     for (unsigned i = 0; i < info->n_nodes; i++) {
         const struct apir_info_node *node = &info->nodes[i];
         fprintf(stream, "%-10s%s, owner ", "", node->path);
