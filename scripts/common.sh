@@ -131,13 +131,13 @@ progress() {
 }
 
 # step LABEL CMD...: runs CMD quietly, showing progress; on failure shows the end of its output and
-# returns its exit code.
+# returns its exit code. The output is in the file $step_log, until the next step.
 step() {
-  local label=$1 start=$SECONDS status=0 log pid
+  local label=$1 start=$SECONDS status=0 pid
   shift
   temporary_folder
-  log=$(mktemp "$temporary/step.XXXXXX")
-  "$@" >"$log" 2>&1 </dev/null &
+  step_log=$temporary/step.log
+  "$@" >"$step_log" 2>&1 </dev/null &
   pid=$!
   progress_next=2
   while any_alive "$pid"; do
@@ -148,7 +148,7 @@ step() {
   progress_end
   if [ "$status" -ne 0 ]; then
     say "-- $label: failed after $((SECONDS - start)) s (exit code $status); its last lines:"
-    tail -n "${step_lines:-40}" "$log" >&2
+    tail -n 40 "$step_log" >&2
   elif [ $((SECONDS - start)) -ge 2 ]; then
     say "-- $label: $((SECONDS - start)) s"
   fi

@@ -13,10 +13,7 @@ apird_start() {
   local -a settings=()
   [ -x "$build/bin/apird" ] || die "$build/bin/apird does not exist: ./run build"
   apird_log=$socket.log
-  # A machine without a GPU has Mesa's software driver, which ggml takes only when told to.
-  if [ "$library" = vulkan ] && [ ! -e /dev/dri ]; then
-    settings=(GGML_VK_VISIBLE_DEVICES=0 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json)
-  fi
+  mapfile -t settings < <(software_vulkan "$library")
   : >"$apird_log"
   env "${settings[@]}" APIR_RUN_MARK="$APIR_RUN_MARK/apird" setpriv --pdeathsig TERM -- \
     "$build/bin/apird" "--$door" "$socket" --ggml-library "$library" \
@@ -32,6 +29,16 @@ apird_start() {
   die "apird --$door --ggml-library $library did not start; what it said is above"
 }
 
+# A machine without a GPU has Mesa's software driver, which ggml takes only when told to: prints the
+# environment for that if the library $1 is Vulkan's.
+software_vulkan() {
+  case $1 in
+    vulkan | */libggml-vulkan*)
+      [ -e /dev/dri ] ||
+        printf '%s\n' GGML_VK_VISIBLE_DEVICES=0 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json ;;
+  esac
+}
+
 apird_stop() {
   [ -n "$apird_pid" ] || return 0
   apird_pid=
@@ -43,23 +50,38 @@ apird_show_log() {
   cat -- "$apird_log.out" "$apird_log" 2>/dev/null | tail -n 40 | sed 's/^/   apird: /' >&2
 }
 
-# Runs CMD where stock ggml finds our plug-in among its own backends. The folder of the system is
-# left alone: a folder of links takes its place, for CMD and its children only.
-with_plugin() {
-  [ -e "$plugin" ] || die "$plugin does not exist: ./run build"
+# with_backends FILE... -- CMD: runs CMD where stock ggml finds just these files in the folder of its
+# backends. The system's folder is left alone: a folder of links takes its place, for CMD and its
+# children only. (Files of the system's folder are reached where it is shown a second time.)
+with_backends() {
+  local file ours stock
   temporary_folder
-  mkdir -p "$temporary/backends" "$temporary/stock"
+  ours=$(mktemp -d "$temporary/backends.XXXXXX")
+  stock=$ours/stock
+  mkdir "$stock"
+  while [ "$1" != -- ]; do
+    file=$1
+    [ -e "$file" ] || die "$file does not exist"
+    case $file in
+      "$backends"/*) file=$stock/${file##*/} ;;
+    esac
+    ln -s "$file" "$ours/${1##*/}"
+    shift
+  done
+  shift
   attended unshare -m bash -c '
     set -eu
-    backends=$1 stock=$2 ours=$3 plugin=$4
-    shift 4
+    backends=$1 stock=$2 ours=$3
+    shift 3
     mount --bind "$backends" "$stock"
-    for file in "$stock"/*.so; do
-      ln -sf "$file" "$ours/"
-    done
-    ln -sf "$plugin" "$ours/"
-    mount --bind "$ours" "$backends"
-    exec "$@"' with_plugin "$backends" "$temporary/stock" "$temporary/backends" "$plugin" "$@"
+    mount --rbind "$ours" "$backends"
+    exec "$@"' with_backends "$backends" "$stock" "$ours" "$@"
+}
+
+# Runs CMD where stock ggml finds our plug-in among its own backends.
+with_plugin() {
+  [ -e "$plugin" ] || die "$plugin does not exist: ./run build"
+  with_backends "$backends"/*.so "$plugin" -- "$@"
 }
 
 cmd_local() {

@@ -1,1 +1,27 @@
 # shellcheck shell=bash
+# Running the tests. tests/run-tests.sh and tests/run-suites.sh run in the sandbox as programs of their own, and
+# use ./run for all they need: `"$APIR_TOP/run" local -- CMD` and `"$APIR_TOP/run" vm -- CMD`, which build
+# nothing there. Their environment says where things are:
+#   APIR_TOP        the checkout
+#   APIR_BUILD      the build under test: $APIR_BUILD/bin, $APIR_BUILD/lib, $APIR_BUILD/tests
+#   APIR_TEMPORARY  a folder that is removed at the end
+
+cmd_test() { run_tests test run-tests.sh "$@"; }
+cmd_suites() { run_tests suites run-suites.sh "$@"; }
+
+run_tests() {
+  local command=$1 script=$top/tests/$2 status=0
+  shift 2
+  go_inside "$command" "$@"
+  leave_nothing_behind
+  temporary_folder
+  ensure_build
+  if [ ! -e "$script" ]; then
+    say "run: $script does not exist: there is nothing to run"
+    echo "0 passed, 0 failed, 0 skipped"
+    exit 1
+  fi
+  APIR_TOP=$top APIR_BUILD=$build APIR_NO_BUILD=1 APIR_TEMPORARY=$temporary PATH=$(program_path) \
+    attended bash "$script" "$@" || status=$?
+  exit "$status"
+}

@@ -18,6 +18,8 @@ vm_boot_limit=60     # seconds until the guest must have reached its init
 
 vm_folder=           # temporary: sockets, logs, what guest and host tell each other
 vm_pid=
+vm_waiting_label=    # what to show while the command runs, until the file vm_waiting_until exists
+vm_waiting_until=
 
 # Afterwards $vm_kernel and $vm_initramfs are files that QEMU can boot.
 vm_prepare() {
@@ -206,10 +208,11 @@ vm_stop_qemu() {
 # returns the command's exit code: the first that is not 0.
 vm_watch() {
   local control=$1 result=0 running='' since=$SECONDS word boot status
+  progress_next=2
   while :; do
-    if read -rt 1 -u "$control" word boot status; then
+    if read -rt 0.5 -u "$control" word boot status; then
       case $word in
-        boot) running=1 since=$SECONDS ;;
+        boot) progress_end; running=1 since=$SECONDS progress_next=2 ;;
         end)
           [ "$result" -ne 0 ] || result=$status
           [ "$boot" -lt "$vm_reboots" ] || return "$result"
@@ -226,6 +229,10 @@ vm_watch() {
       kill -KILL "$vm_pid"
       say "run: the command took longer than $vm_timeout s (--timeout): the VM was stopped"
       return 124
+    elif [ -z "$running" ]; then
+      progress "booting the VM ($accelerator)" $((SECONDS - since))
+    elif [ -n "$vm_waiting_label" ] && [ ! -e "$vm_waiting_until" ]; then
+      progress "$vm_waiting_label" $((SECONDS - since))
     fi
   done
 }
