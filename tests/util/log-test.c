@@ -1,0 +1,113 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "util/log.h"
+
+/* A log into memory. */
+struct sink {
+    struct apir_log log;
+    char *text;
+    size_t size;
+};
+
+static void sink_open(struct sink *sink, enum apir_log_level level, const char *prefix)
+{
+    sink->log = (struct apir_log){.stream = open_memstream(&sink->text, &sink->size), .level = level, .prefix = prefix};
+    assert_non_null(sink->log.stream);
+}
+
+static void sink_close(struct sink *sink)
+{
+    fclose(sink->log.stream);
+    free(sink->text);
+}
+
+static void line_has_prefix_and_newline(void **state)
+{
+    (void)state;
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_DEBUG, "apird");
+    apir_warn(&sink.log, "buffer %d", 7);
+    assert_string_equal(sink.text, "apird: buffer 7\n");
+    sink_close(&sink);
+}
+
+static void line_above_the_level_is_dropped(void **state)
+{
+    (void)state;
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_WARN, NULL);
+    apir_debug(&sink.log, "no");
+    apir_info(&sink.log, "no");
+    apir_warn(&sink.log, "yes");
+    apir_error(&sink.log, "yes");
+    assert_string_equal(sink.text, "apir: yes\napir: yes\n");
+    sink_close(&sink);
+}
+
+static void silent_logs_write_nothing(void **state)
+{
+    (void)state;
+    struct apir_log silent = {.level = APIR_LOG_DEBUG};
+    apir_error(&silent, "no");
+    apir_error(NULL, "no");
+}
+
+static void errno_is_kept(void **state)
+{
+    (void)state;
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_DEBUG, "apird");
+    errno = 99;
+    apir_error(&sink.log, "failed");
+    assert_int_equal(errno, 99);
+    sink_close(&sink);
+}
+
+static void long_line_is_cut_and_ends_with_its_newline(void **state)
+{
+    (void)state;
+    char text[4096];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_DEBUG, "apird");
+    apir_error(&sink.log, "%s", text);
+    assert_true(sink.size >= 1000 && sink.size <= 1024);
+    assert_ptr_equal(strchr(sink.text, '\n'), sink.text + sink.size - 1);
+    sink_close(&sink);
+}
+
+static void long_prefix_is_cut_too(void **state)
+{
+    (void)state;
+    char prefix[2048];
+    memset(prefix, 'p', sizeof prefix - 1);
+    prefix[sizeof prefix - 1] = '\0';
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_DEBUG, prefix);
+    apir_error(&sink.log, "text");
+    assert_true(sink.size >= 1000 && sink.size <= 1024);
+    assert_int_equal(sink.text[sink.size - 1], '\n');
+    sink_close(&sink);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(line_has_prefix_and_newline),
+        cmocka_unit_test(line_above_the_level_is_dropped),
+        cmocka_unit_test(silent_logs_write_nothing),
+        cmocka_unit_test(errno_is_kept),
+        cmocka_unit_test(long_line_is_cut_and_ends_with_its_newline),
+        cmocka_unit_test(long_prefix_is_cut_too),
+    };
+    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
