@@ -10,9 +10,10 @@
 enum { MAX_MEMORY = 64 * 1024 };
 
 static const char *const kind_names[] = {
-    [KIND_I32] = "i32",       [KIND_U32] = "u32",     [KIND_U64] = "u64",   [KIND_SIZE] = "size",
-    [KIND_BOOL] = "bool",     [KIND_F32] = "f32",     [KIND_SHM] = "shm",   [KIND_HANDLE] = "handle",
-    [KIND_STRING] = "string", [KIND_BYTES] = "bytes", [KIND_ARRAY] = "array", [KIND_FIXED] = "fixed",
+    [KIND_I32] = "i32",     [KIND_U32] = "u32",       [KIND_U64] = "u64",
+    [KIND_SIZE] = "size",   [KIND_BOOL] = "bool",     [KIND_F32] = "f32",
+    [KIND_SHM] = "shm",     [KIND_HANDLE] = "handle", [KIND_STRING] = "string",
+    [KIND_BYTES] = "bytes", [KIND_ARRAY] = "array",   [KIND_FIXED] = "fixed",
 };
 
 enum kind builtin_kind(const char *name)
@@ -42,7 +43,8 @@ static const struct record *find_struct(const struct protocol *p, const char *na
     return NULL;
 }
 
-static void find_declared(struct protocol *p, struct type *type, const struct text *name, size_t n_structs)
+static void find_declared(struct protocol *p, struct type *type, const struct text *name,
+                          size_t n_structs)
 {
     type->enumerated = find_enum(p, name->s);
     if (type->enumerated) {
@@ -55,8 +57,8 @@ static void find_declared(struct protocol *p, struct type *type, const struct te
     else if (record == &p->structs[n_structs])
         protocol_error(p, name->line, "struct '%s' cannot contain itself", name->s);
     else if (record > &p->structs[n_structs])
-        protocol_error(p, name->line, "struct '%s' is used before its declaration in line %d", name->s,
-                       record->name.line);
+        protocol_error(p, name->line, "struct '%s' is used before its declaration in line %d",
+                       name->s, record->name.line);
     else {
         type->kind = KIND_STRUCT;
         type->record = record;
@@ -64,7 +66,8 @@ static void find_declared(struct protocol *p, struct type *type, const struct te
 }
 
 /* Finds what name means. KIND_INVALID after an error. */
-static void resolve_type(struct protocol *p, struct type *type, const struct text *name, size_t n_structs)
+static void resolve_type(struct protocol *p, struct type *type, const struct text *name,
+                         size_t n_structs)
 {
     type->name = name->s;
     type->kind = builtin_kind(name->s);
@@ -87,7 +90,8 @@ static bool kind_is_counted(enum kind kind)
     return kind == KIND_STRING || kind == KIND_BYTES || kind == KIND_ARRAY;
 }
 
-static void refuse_key(struct protocol *p, const struct text *value, const char *key, const char *type)
+static void refuse_key(struct protocol *p, const struct text *value, const char *key,
+                       const char *type)
 {
     if (value->s)
         protocol_error(p, value->line, "'%s' has no meaning for type %s", key, type);
@@ -113,7 +117,8 @@ static void check_bound(struct protocol *p, struct number *n, const char *key, e
 }
 
 /* min and max of a value of that type; the keys are how the file calls them. */
-static void check_bounds(struct protocol *p, struct type *type, int line, const char *min_key, const char *max_key)
+static void check_bounds(struct protocol *p, struct type *type, int line, const char *min_key,
+                         const char *max_key)
 {
     if (type->kind == KIND_INVALID)
         return;
@@ -128,20 +133,20 @@ static void check_bounds(struct protocol *p, struct type *type, int line, const 
         check_bound(p, &type->min, min_key, type->kind);
     check_bound(p, &type->max, max_key, type->kind);
     if (kind_is_counted(type->kind) && !number_given(&type->max))
-        protocol_error(p, line, "a %s needs '%s'", type->name, max_key);
+        protocol_error(p, line, "type %s needs '%s'", type->name, max_key);
     if (type->min.known && type->max.known && compare_numbers(&type->min, &type->max) > 0)
-        protocol_error(p, type->min.text.line, "'%s' %s is greater than '%s' %s", min_key, type->min.text.s, max_key,
-                       type->max.text.s);
+        protocol_error(p, type->min.text.line, "'%s' %s is greater than '%s' %s", min_key,
+                       type->min.text.s, max_key, type->max.text.s);
 }
 
 /* Which object a handle is for; of is what key of the file says. */
-static void check_id(struct protocol *p, struct type *type, const struct field *f, const struct text *of,
-                     const char *key)
+static void check_id(struct protocol *p, struct type *type, const struct field *f,
+                     const struct text *of, const char *key)
 {
     if (type->kind == KIND_INVALID)
         return;
     if (type->kind == KIND_HANDLE && !of->s)
-        protocol_error(p, f->name.line, "a handle needs '%s', the kind of object", key);
+        protocol_error(p, f->name.line, "type handle needs '%s', the kind of object", key);
     else if (type->kind == KIND_HANDLE && check_name(p, of))
         type->handle_of = of->s;
     else if (type->kind != KIND_HANDLE)
@@ -186,8 +191,10 @@ static void check_count(struct protocol *p, struct field *f)
         protocol_error(p, f->name.line, "type fixed needs 'count'");
         return;
     }
-    if (check_number(p, &f->count) && (f->count.negative || !f->count.magnitude || f->count.magnitude > MAX_MEMORY))
-        protocol_error(p, f->count.text.line, "'count' %s is not in 1..%d", f->count.text.s, MAX_MEMORY);
+    if (check_number(p, &f->count) &&
+        (f->count.negative || !f->count.magnitude || f->count.magnitude > MAX_MEMORY))
+        protocol_error(p, f->count.text.line, "'count' %s is not in 1..%d", f->count.text.s,
+                       MAX_MEMORY);
 }
 
 static void refuse_item_keys(struct protocol *p, const struct field *f)
@@ -271,7 +278,9 @@ static void check_size(struct protocol *p, struct record *r)
         add_size(p, r, &r->fields[i]);
     if (r->memory_size <= MAX_MEMORY)
         return;
-    protocol_error(p, r->name.line, "'%s' takes %" PRIu64 " bytes of the stack, at most %d are allowed: use an array",
+    protocol_error(p, r->name.line,
+                   "'%s' takes %" PRIu64
+                   " bytes of the stack, at most %d are allowed: use an array",
                    r->name.s, r->memory_size, MAX_MEMORY);
     r->memory_size = MAX_MEMORY;
     r->wire_min = 4;

@@ -48,21 +48,23 @@ static void take_fixed_names(struct protocol *p, struct name_table *table)
 
 static void check_limit(struct protocol *p, struct name_table *table, struct limit *limit)
 {
-    check_literal(p, &limit->value, 0, UINT64_MAX);
+    check_literal(p, &limit->value, "value", 0, UINT64_MAX);
     if (!check_name(p, &limit->name))
         return;
     limit->c_name = protocol_format(p, "%s_%s", p->PREFIX, protocol_upper(p, limit->name.s));
     take_name(p, table, limit->name.line, "%s", limit->c_name);
 }
 
-static void check_enum_value(struct protocol *p, struct name_table *table, const struct enumeration *e, size_t i)
+static void check_enum_value(struct protocol *p, struct name_table *table,
+                             const struct enumeration *e, size_t i)
 {
     struct enum_value *value = &e->values[i];
-    check_literal(p, &value->value, 0, INT32_MAX);
+    check_literal(p, &value->value, "value", 0, INT32_MAX);
     for (size_t j = 0; j < i; j++) {
         if (same_numbers(&e->values[j].value, &value->value))
             protocol_error(p, value->value.text.line, "value %s of '%s' is that of '%s' in line %d",
-                           value->value.text.s, value->name.s, e->values[j].name.s, e->values[j].name.line);
+                           value->value.text.s, value->name.s, e->values[j].name.s,
+                           e->values[j].name.line);
     }
     if (!check_name(p, &value->name))
         return;
@@ -101,11 +103,12 @@ static void check_struct(struct protocol *p, struct name_table *table, size_t i)
 static void check_call_number(struct protocol *p, size_t i)
 {
     struct call *call = &p->calls[i];
-    check_literal(p, &call->number, 1, INT32_MAX);
+    check_literal(p, &call->number, "number", 1, INT32_MAX);
     for (size_t j = 0; j < i; j++) {
         if (same_numbers(&p->calls[j].number, &call->number))
-            protocol_error(p, call->number.text.line, "number %s of '%s' is that of '%s' in line %d",
-                           call->number.text.s, call->name.s, p->calls[j].name.s, p->calls[j].name.line);
+            protocol_error(p, call->number.text.line,
+                           "number %s of '%s' is that of '%s' in line %d", call->number.text.s,
+                           call->name.s, p->calls[j].name.s, p->calls[j].name.line);
     }
 }
 
@@ -129,8 +132,8 @@ static void check_call(struct protocol *p, struct name_table *table, size_t i)
 
 static bool check_head(struct protocol *p)
 {
-    check_literal(p, &p->major, 0, UINT32_MAX);
-    check_literal(p, &p->minor, 0, UINT32_MAX);
+    check_literal(p, &p->major, "version", 0, UINT32_MAX);
+    check_literal(p, &p->minor, "version", 0, UINT32_MAX);
     bool ok = check_name(p, &p->name);
     return check_name(p, &p->prefix) && ok;
 }

@@ -29,12 +29,16 @@ static void emit_prototype(struct out *o, const struct call *call)
 void emit_client_header(struct out *o)
 {
     emit_guard(o, "CALLS");
-    emit_comment(o, 0,
-                 "One function for each call: sends it on queue and waits for the reply. 0, or -errno as "
-                 "apir_queue_submit and\napir_queue_end (client/queue.h) give it; -EBADMSG too for a reply that the "
-                 "protocol does not allow. *reply is written\non success only; its strings and arrays live in arena, "
-                 "which the caller owns.");
-    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_queue;\n", o->p->prefix.s);
+    emit_comment(
+        o, 0,
+        "One function for each call: sends it on queue and waits for the reply. 0, or -errno as "
+        "apir_queue_submit and\napir_queue_end (client/queue.h) give it; -EBADMSG too for a reply "
+        "that the "
+        "protocol does not allow. *reply is written\non success only; its strings and arrays live "
+        "in arena, "
+        "which the caller owns.");
+    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_queue;\n",
+         o->p->prefix.s);
     for_each_enabled(o, emit_prototype);
     emit_guard_end(o);
 }
@@ -47,7 +51,8 @@ static void emit_body(struct out *o, const struct call *call)
     emit(o, "    struct apir_enc enc;\n    struct apir_dec dec;\n");
     if (replies)
         emit(o, "    struct %s_%s_reply result;\n", prefix, name);
-    emit(o, "    int ret = apir_queue_begin(queue, %s, &enc);\n    if (ret)\n        return ret;\n", call->c_name);
+    emit(o, "    int ret = apir_queue_begin(queue, %s, &enc);\n    if (ret)\n        return ret;\n",
+         call->c_name);
     if (call->args.n_fields)
         emit(o, "    %s_encode_%s_args(&enc, args);\n", prefix, name);
     emit(o, "    ret = apir_queue_submit(queue, &enc, arena, &dec);\n");
@@ -73,6 +78,7 @@ void emit_client(struct out *o)
 {
     emit_banner(o);
     emit(o, "#include \"%s-calls.h\"\n\n#include <stddef.h>\n\n", o->p->prefix.s);
-    emit(o, "#include \"client/queue.h\"\n#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n", o->p->prefix.s);
+    emit(o, "#include \"client/queue.h\"\n#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n",
+         o->p->prefix.s);
     for_each_enabled(o, emit_stub);
 }

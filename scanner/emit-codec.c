@@ -1,4 +1,5 @@
-/* apir-codec.h and apir-codec.c: encoders, checked decoders, and the names of enum values and calls. */
+/* apir-codec.h and apir-codec.c: encoders, checked decoders, and the names of enum values and
+ * calls. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -30,10 +31,12 @@ static struct place place_of_item(const struct record *r, const struct field *f,
 }
 
 /* "if (condition) apir_enc_set_fatal(enc, ...)"; who is enc or dec. */
-static void emit_check(struct out *o, const struct place *at, const char *who, const char *condition, const char *text)
+static void emit_check(struct out *o, const struct place *at, const char *who,
+                       const char *condition, const char *text)
 {
     emit(o, "%*sif (%s)\n", at->indent, "", condition);
-    emit(o, "%*sapir_%s_set_fatal(%s, \"%s %s\");\n", at->indent + 4, "", who, who, at->label, text);
+    emit(o, "%*sapir_%s_set_fatal(%s, \"%s %s\");\n", at->indent + 4, "", who, who, at->label,
+         text);
 }
 
 /* Checks that a value is one of those that the protocol allows. */
@@ -69,7 +72,8 @@ static void emit_id_check(struct out *o, const struct place *at, const char *who
 static void emit_enum_check(struct out *o, const struct place *at, const char *who)
 {
     char condition[512];
-    snprintf(condition, sizeof condition, "!%s_%s_name(%s)", o->p->prefix.s, at->type->enumerated->name.s, at->lhs);
+    snprintf(condition, sizeof condition, "!%s_%s_name(%s)", o->p->prefix.s,
+             at->type->enumerated->name.s, at->lhs);
     emit_check(o, at, who, condition, "has an unknown value");
 }
 
@@ -131,7 +135,8 @@ static void emit_encode_value(struct out *o, const struct place *at)
     if (type->kind == KIND_STRING) {
         emit_encode_string(o, at);
     } else if (type->kind == KIND_STRUCT) {
-        emit(o, "%*s%s_encode_%s(enc, &%s);\n", at->indent, "", o->p->prefix.s, type->record->name.s, at->lhs);
+        emit(o, "%*s%s_encode_%s(enc, &%s);\n", at->indent, "", o->p->prefix.s,
+             type->record->name.s, at->lhs);
     } else {
         emit_scalar_checks(o, at, "enc");
         emit(o, "%*sapir_enc_%s(enc, %s);\n", at->indent, "", wire_suffix(type->kind), at->lhs);
@@ -164,7 +169,8 @@ static void emit_loop_end(struct out *o, const struct type *item)
         emit(o, "    }\n");
 }
 
-static void emit_encode_items(struct out *o, const struct record *r, const struct field *f, const char *end)
+static void emit_encode_items(struct out *o, const struct record *r, const struct field *f,
+                              const char *end)
 {
     char list[160];
     snprintf(list, sizeof list, "v->%s", f->name.s);
@@ -231,20 +237,22 @@ static void emit_decode_value(struct out *o, const struct place *at)
     const struct type *type = at->type;
     char buffer[C_TYPE_SIZE];
     if (type->kind == KIND_STRUCT) {
-        emit(o, "%*s%s_decode_%s(dec, &%s);\n", at->indent, "", o->p->prefix.s, type->record->name.s, at->lhs);
+        emit(o, "%*s%s_decode_%s(dec, &%s);\n", at->indent, "", o->p->prefix.s,
+             type->record->name.s, at->lhs);
     } else if (type->kind == KIND_STRING) {
         emit(o, "%*s%s = apir_dec_string(dec, %s);\n", at->indent, "", at->lhs,
              c_number(&type->max, KIND_U32, buffer));
     } else if (type->kind == KIND_ENUM) {
-        emit(o, "%*s%s = (%s)apir_dec_u32(dec);\n", at->indent, "", at->lhs, c_type(o, type, buffer));
+        emit(o, "%*s%s = (%s)apir_dec_u32(dec);\n", at->indent, "", at->lhs,
+             c_type(o, type, buffer));
     } else {
         emit(o, "%*s%s = apir_dec_%s(dec);\n", at->indent, "", at->lhs, wire_suffix(type->kind));
     }
     emit_scalar_checks(o, at, "dec");
 }
 
-static void emit_decode_items(struct out *o, const struct record *r, const struct field *f, const char *list,
-                              const char *end)
+static void emit_decode_items(struct out *o, const struct record *r, const struct field *f,
+                              const char *list, const char *end)
 {
     struct place at = place_of_item(r, f, list);
     bool braces = needs_braces(&f->item) && f->item.kind != KIND_STRING;
@@ -260,7 +268,8 @@ static void emit_decode_count_min(struct out *o, const struct place *at, const c
     char min[C_TYPE_SIZE];
     if (!min_matters(at->type))
         return;
-    snprintf(condition, sizeof condition, "%s < %s", count, c_number(&at->type->min, KIND_U32, min));
+    snprintf(condition, sizeof condition, "%s < %s", count,
+             c_number(&at->type->min, KIND_U32, min));
     emit_check(o, at, "dec", condition, "is too short");
 }
 
@@ -297,7 +306,8 @@ static void emit_decode_array(struct out *o, const struct record *r, const struc
          c_number(&f->type.max, KIND_U32, max));
     emit_decode_count_min(o, &at, "n");
     emit_decode_room(o, &at, f);
-    emit(o, "    %s%sitems = apir_dec_alloc(dec, n, sizeof *items);\n", c_type(o, &f->item, type), star);
+    emit(o, "    %s%sitems = apir_dec_alloc(dec, n, sizeof *items);\n", c_type(o, &f->item, type),
+         star);
     emit(o, "    if (!items)\n        return;\n");
     emit_decode_items(o, r, f, "items", "n");
     emit(o, "    v->%s = items;\n    v->n_%s = n;\n}\n", f->name.s, f->name.s);
@@ -307,8 +317,8 @@ static void emit_decode_bytes(struct out *o, const struct place *at, const struc
 {
     char max[C_TYPE_SIZE];
     char count[160];
-    emit(o, "    v->%s = apir_dec_bytes(dec, %s, &v->n_%s);\n", f->name.s, c_number(&f->type.max, KIND_U32, max),
-         f->name.s);
+    emit(o, "    v->%s = apir_dec_bytes(dec, %s, &v->n_%s);\n", f->name.s,
+         c_number(&f->type.max, KIND_U32, max), f->name.s);
     snprintf(count, sizeof count, "v->n_%s", f->name.s);
     emit_decode_count_min(o, at, count);
 }
@@ -363,7 +373,8 @@ static void emit_decode(struct out *o, const struct record *r)
 
 static void emit_enum_name(struct out *o, const struct enumeration *e)
 {
-    emit(o, "\nconst char *%s_%s_name(uint32_t value)\n{\n    switch (value) {\n", o->p->prefix.s, e->name.s);
+    emit(o, "\nconst char *%s_%s_name(uint32_t value)\n{\n    switch (value) {\n", o->p->prefix.s,
+         e->name.s);
     for (size_t i = 0; i < e->n_values; i++)
         emit(o, "    case %s:\n        return \"%s\";\n", e->values[i].c_name, e->values[i].name.s);
     emit(o, "    default:\n        return NULL;\n    }\n}\n");
@@ -373,7 +384,8 @@ static void emit_call_name(struct out *o)
 {
     emit(o, "\nconst char *%s_call_name(uint32_t call)\n{\n    switch (call) {\n", o->p->prefix.s);
     for (size_t i = 0; i < o->p->n_calls; i++)
-        emit(o, "    case %s:\n        return \"%s\";\n", o->p->calls[i].c_name, o->p->calls[i].name.s);
+        emit(o, "    case %s:\n        return \"%s\";\n", o->p->calls[i].c_name,
+             o->p->calls[i].name.s);
     emit(o, "    default:\n        return NULL;\n    }\n}\n");
 }
 
@@ -392,7 +404,8 @@ static bool uses_arrays(const struct protocol *p)
     for (size_t i = 0; i < p->n_structs; i++)
         uses |= has_array(&p->structs[i]);
     for (size_t i = 0; i < p->n_calls; i++)
-        uses |= p->calls[i].enabled && (has_array(&p->calls[i].args) || has_array(&p->calls[i].reply));
+        uses |=
+            p->calls[i].enabled && (has_array(&p->calls[i].args) || has_array(&p->calls[i].reply));
     return uses;
 }
 
@@ -440,8 +453,10 @@ void emit_codec_header(struct out *o)
 {
     emit_guard(o, "CODEC");
     emit_comment(o, 0,
-                 "Encoders and decoders. Both are sticky, as wire/cs.h says: ask the cursor once at the end. Both "
-                 "check every\nmaximum, enum value and id. Decoders zero *v first; strings and bytes in it point into "
+                 "Encoders and decoders. Both are sticky, as wire/cs.h says: ask the cursor once "
+                 "at the end. Both "
+                 "check every\nmaximum, enum value and id. Decoders zero *v first; strings and "
+                 "bytes in it point into "
                  "the message, arrays into\nthe arena of the cursor.");
     emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_enc;\nstruct apir_dec;\n\n", o->p->prefix.s);
     for_each_record(o, emit_prototypes);

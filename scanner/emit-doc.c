@@ -76,8 +76,8 @@ static void emit_value_range(struct out *o, const struct type *type)
 static bool has_range(const struct type *type)
 {
     return type->kind != KIND_F32 && type->kind != KIND_STRUCT &&
-           (type->kind == KIND_BOOL || type->kind == KIND_ENUM || type->kind == KIND_SHM || type->kind == KIND_HANDLE ||
-            number_given(&type->min) || number_given(&type->max));
+           (type->kind == KIND_BOOL || type->kind == KIND_ENUM || type->kind == KIND_SHM ||
+            type->kind == KIND_HANDLE || number_given(&type->min) || number_given(&type->max));
 }
 
 static void emit_range(struct out *o, const struct field *f)
@@ -163,8 +163,8 @@ static void emit_call_list(struct out *o)
     emit(o, "## Calls\n\n| number | name | |\n|---|---|---|\n");
     for (size_t i = 0; i < p->n_calls; i++) {
         const struct call *call = &p->calls[i];
-        emit(o, "| %" PRIu64 " | [%s](#%s) | %s |\n", call->number.magnitude, call->name.s, call->name.s,
-             call->enabled ? "" : "disabled");
+        emit(o, "| %" PRIu64 " | [%s](#%s) | %s |\n", call->number.magnitude, call->name.s,
+             call->name.s, call->enabled ? "" : "disabled");
     }
     emit(o, "\n");
     for (size_t i = 0; i < p->n_calls; i++)
@@ -205,20 +205,23 @@ static void emit_limit_table(struct out *o)
 
 static void emit_wire_forms(struct out *o)
 {
-    emit(o, "## Form on the wire\n\n"
-            "Arguments and results follow each other in the order of their tables, without padding between them. "
-            "Values are\nlittle-endian and aligned to 4 bytes. A message with a value out of its range, with bytes "
-            "missing or with bytes\nleft over is refused as a whole.\n\n"
-            "| type | form |\n|---|---|\n"
-            "| i32, u32 | 4 bytes |\n"
-            "| u64, size | 8 bytes |\n"
-            "| bool | 4 bytes, 0 or 1 |\n"
-            "| f32 | 4 bytes, IEEE 754 |\n"
-            "| enum | 4 bytes, one of its values |\n"
-            "| shm | 4 bytes: id of a piece of shared memory |\n"
-            "| handle | 8 bytes: name of an object of the peer, given by an earlier call |\n"
-            "| string | u64 size with the NUL, the bytes with the NUL, zeros up to a multiple of 4 |\n"
-            "| bytes | u32 count, the bytes, zeros up to a multiple of 4 |\n");
+    emit(o,
+         "## Form on the wire\n\n"
+         "Arguments and results follow each other in the order of their tables, without padding "
+         "between them. "
+         "Values are\nlittle-endian and aligned to 4 bytes. A message with a value out of its "
+         "range, with bytes "
+         "missing or with bytes\nleft over is refused as a whole.\n\n"
+         "| type | form |\n|---|---|\n"
+         "| i32, u32 | 4 bytes |\n"
+         "| u64, size | 8 bytes |\n"
+         "| bool | 4 bytes, 0 or 1 |\n"
+         "| f32 | 4 bytes, IEEE 754 |\n"
+         "| enum | 4 bytes, one of its values |\n"
+         "| shm | 4 bytes: id of a piece of shared memory |\n"
+         "| handle | 8 bytes: name of an object of the peer, given by an earlier call |\n"
+         "| string | u64 size with the NUL, the bytes with the NUL, zeros up to a multiple of 4 |\n"
+         "| bytes | u32 count, the bytes, zeros up to a multiple of 4 |\n");
     emit(o, "| array | %s count, then that many items |\n", o->p->count_u64 ? "u64" : "u32");
     emit(o, "| N times | N items, no count |\n"
             "| struct | its fields in order |\n");
@@ -228,7 +231,8 @@ void emit_doc(struct out *o)
 {
     const struct protocol *p = o->p;
     emit(o, "<!-- generated from %s by apir-scanner; do not edit -->\n", p->file);
-    emit(o, "# Protocol %s %" PRIu64 ".%" PRIu64 "\n\n", p->name.s, p->major.magnitude, p->minor.magnitude);
+    emit(o, "# Protocol %s %" PRIu64 ".%" PRIu64 "\n\n", p->name.s, p->major.magnitude,
+         p->minor.magnitude);
     emit_paragraph(o, p->doc);
     emit_call_list(o);
     if (p->n_structs)

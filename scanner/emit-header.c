@@ -49,7 +49,8 @@ static void format_member(struct out *o, const struct field *f, char *line, size
         break;
     case KIND_ARRAY:
         c_type(o, &f->item, type);
-        snprintf(line, size, f->item.kind == KIND_STRING ? "%sconst *%s;" : "const %s *%s;", type, f->name.s);
+        snprintf(line, size, f->item.kind == KIND_STRING ? "%sconst *%s;" : "const %s *%s;", type,
+                 f->name.s);
         break;
     case KIND_FIXED:
         snprintf(line, size, "%s %s[%s];", c_type(o, &f->item, type), f->name.s,

@@ -24,11 +24,15 @@ static void emit_struct_head(struct out *o, const struct record *r, const char *
 void emit_print_header(struct out *o)
 {
     emit_guard(o, "PRINT");
-    emit(o, "#include <stdio.h>\n\n#include \"%s-protocol.h\"\n\nstruct apir_dec;\n\n", o->p->prefix.s);
+    emit(o, "#include <stdio.h>\n\n#include \"%s-protocol.h\"\n\nstruct apir_dec;\n\n",
+         o->p->prefix.s);
     emit_comment(o, 0,
-                 "Print a call as \"name(argument=value, ...)\", and a reply as \"name -> (result=value, ...)\", "
-                 "without a newline.\nText is quoted and escaped, so that bytes of the peer do no harm to a terminal; "
-                 "lists end after 8 items. The decoder\nneeds an arena. 0, or -EBADMSG when the message is malformed, "
+                 "Print a call as \"name(argument=value, ...)\", and a reply as \"name -> "
+                 "(result=value, ...)\", "
+                 "without a newline.\nText is quoted and escaped, so that bytes of the peer do no "
+                 "harm to a terminal; "
+                 "lists end after 8 items. The decoder\nneeds an arena. 0, or -EBADMSG when the "
+                 "message is malformed, "
                  "or the call unknown or disabled: that is printed, too.");
     emit_public_heads(o, ";\n", "call");
     emit_public_heads(o, ";\n", "reply");
@@ -38,7 +42,8 @@ void emit_print_header(struct out *o)
     emit_guard_end(o);
 }
 
-/* What follows the opening quote of a printf format for the kind; NULL if it has a function to print it. */
+/* What follows the opening quote of a printf format for the kind; NULL if it has a function to
+ * print it. */
 static const char *format_of(enum kind kind)
 {
     switch (kind) {
@@ -62,7 +67,8 @@ static const char *format_of(enum kind kind)
 }
 
 /* A value that printf prints, after text. */
-static void emit_number(struct out *o, int indent, const struct type *type, const char *text, const char *value)
+static void emit_number(struct out *o, int indent, const struct type *type, const char *text,
+                        const char *value)
 {
     emit(o, "%*sfprintf(f, \"%s%s, ", indent, "", text, format_of(type->kind));
     if (type->kind == KIND_BOOL)
@@ -72,7 +78,8 @@ static void emit_number(struct out *o, int indent, const struct type *type, cons
 }
 
 /* text, then a value. */
-static void emit_value(struct out *o, int indent, const struct type *type, const char *text, const char *value)
+static void emit_value(struct out *o, int indent, const struct type *type, const char *text,
+                       const char *value)
 {
     const char *prefix = o->p->prefix.s;
     if (format_of(type->kind)) {
@@ -85,7 +92,8 @@ static void emit_value(struct out *o, int indent, const struct type *type, const
     if (type->kind == KIND_STRING)
         emit(o, "print_text(f, %s);\n", value);
     else if (type->kind == KIND_ENUM)
-        emit(o, "print_name(f, %s_%s_name(%s), %s);\n", prefix, type->enumerated->name.s, value, value);
+        emit(o, "print_name(f, %s_%s_name(%s), %s);\n", prefix, type->enumerated->name.s, value,
+             value);
     else
         emit(o, "%s_print_%s(f, &%s);\n", prefix, type->record->name.s, value);
 }
@@ -167,11 +175,13 @@ static void emit_message(struct out *o, const struct record *r)
     if (!r->n_fields)
         return;
     emit_lists(o, r);
-    emit(o, "\nstatic void print_%s(FILE *f, const struct %s_%s *v)\n{\n", r->name.s, prefix, r->name.s);
+    emit(o, "\nstatic void print_%s(FILE *f, const struct %s_%s *v)\n{\n", r->name.s, prefix,
+         r->name.s);
     emit_fields(o, r);
     emit(o, "}\n");
     emit(o, "\nstatic int read_%s(FILE *f, struct apir_dec *dec)\n{\n", r->name.s);
-    emit(o, "    struct %s_%s v;\n    %s_decode_%s(dec, &v);\n", prefix, r->name.s, prefix, r->name.s);
+    emit(o, "    struct %s_%s v;\n    %s_decode_%s(dec, &v);\n", prefix, r->name.s, prefix,
+         r->name.s);
     emit(o, "    if (!apir_dec_finish(dec))\n        return print_malformed(f, dec);\n");
     emit(o, "    print_%s(f, &v);\n    return 0;\n}\n", r->name.s);
 }
@@ -312,7 +322,10 @@ static void emit_case(struct out *o, const struct call *call, const struct recor
 static void emit_read(struct out *o, const char *what, bool replies)
 {
     const struct protocol *p = o->p;
-    emit(o, "\nstatic int read_any_%s(FILE *f, uint32_t call, struct apir_dec *dec)\n{\n    switch (call) {\n", what);
+    emit(o,
+         "\nstatic int read_any_%s(FILE *f, uint32_t call, struct apir_dec *dec)\n{\n    switch "
+         "(call) {\n",
+         what);
     for (size_t i = 0; i < p->n_calls; i++)
         emit_case(o, &p->calls[i], replies ? &p->calls[i].reply : &p->calls[i].args);
     emit(o, "    default:\n        fputs(\"unknown\", f);\n        return -EBADMSG;\n    }\n}\n");
@@ -323,7 +336,8 @@ static void emit_public(struct out *o, const char *what, const char *separator)
     emit(o, "\n");
     emit_public_heads(o, "\n{\n", what);
     emit(o, "    print_head(f, call);\n    fputs(\"%s\", f);\n", separator);
-    emit(o, "    int ret = read_any_%s(f, call, dec);\n    fputc(')', f);\n    return ret;\n}\n", what);
+    emit(o, "    int ret = read_any_%s(f, call, dec);\n    fputc(')', f);\n    return ret;\n}\n",
+         what);
 }
 
 static void emit_head(struct out *o)

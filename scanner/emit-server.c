@@ -24,7 +24,11 @@ static void emit_dispatch_head(struct out *o, const char *tail)
 {
     char head[128];
     char handlers[128];
-    const char *list[] = {handlers, "void *ctx", "uint32_t call", "struct apir_dec *in", "struct apir_arena *scratch",
+    const char *list[] = {handlers,
+                          "void *ctx",
+                          "uint32_t call",
+                          "struct apir_dec *in",
+                          "struct apir_arena *scratch",
                           "struct apir_enc *out"};
     snprintf(head, sizeof head, "int %s_dispatch", o->p->prefix.s);
     snprintf(handlers, sizeof handlers, "const struct %s_handlers *h", o->p->prefix.s);
@@ -35,19 +39,28 @@ void emit_server_header(struct out *o)
 {
     const char *prefix = o->p->prefix.s;
     emit_guard(o, "DISPATCH");
-    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_dec;\nstruct apir_enc;\n\n", prefix);
+    emit(o,
+         "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_dec;\nstruct apir_enc;\n\n",
+         prefix);
     emit_comment(o, 0,
-                 "What serves the calls; NULL: refused. A handler gets arguments that are within the limits of the "
-                 "protocol,\nand a zeroed reply. What it puts into the reply may live in scratch, and is to be valid "
-                 "until the dispatch returns.\n0, or a negative errno: the call is refused and there is no reply.");
+                 "What serves the calls; NULL: refused. A handler gets arguments that are within "
+                 "the limits of the "
+                 "protocol,\nand a zeroed reply. What it puts into the reply may live in scratch, "
+                 "and is to be valid "
+                 "until the dispatch returns.\n0, or a negative errno: the call is refused and "
+                 "there is no reply.");
     emit(o, "struct %s_handlers {\n", prefix);
     for_each_enabled(o, emit_handler);
     emit(o, "};\n\n");
     emit_comment(o, 0,
-                 "Serves one call: decodes the arguments in in, calls the handler, encodes its reply to out. Arrays "
-                 "of the arguments\nlive in the arena of in. 0, or -ENOSYS: there is no such call, it is disabled, or "
-                 "it has no handler; -EBADMSG: the\narguments are malformed; -EMSGSIZE: the reply does not fit out, "
-                 "or breaks the protocol; else what the handler returned.\nAfter an error out holds nothing of use. "
+                 "Serves one call: decodes the arguments in in, calls the handler, encodes its "
+                 "reply to out. Arrays "
+                 "of the arguments\nlive in the arena of in. 0, or -ENOSYS: there is no such call, "
+                 "it is disabled, or "
+                 "it has no handler; -EBADMSG: the\narguments are malformed; -EMSGSIZE: the reply "
+                 "does not fit out, "
+                 "or breaks the protocol; else what the handler returned.\nAfter an error out "
+                 "holds nothing of use. "
                  "The handler is not called unless all arguments are good.");
     emit_dispatch_head(o, ";\n");
     emit_guard_end(o);
@@ -81,8 +94,8 @@ static void emit_served_head(struct out *o, const struct call *call)
 {
     char head[128];
     char handlers[128];
-    const char *list[] = {handlers, "void *ctx", "struct apir_dec *in", "struct apir_arena *scratch",
-                          "struct apir_enc *out"};
+    const char *list[] = {handlers, "void *ctx", "struct apir_dec *in",
+                          "struct apir_arena *scratch", "struct apir_enc *out"};
     snprintf(head, sizeof head, "static int dispatch_%s", call->name.s);
     snprintf(handlers, sizeof handlers, "const struct %s_handlers *h", o->p->prefix.s);
     emit(o, "\n");
@@ -113,13 +126,15 @@ static void emit_served(struct out *o, const struct call *call)
 
 static void emit_case(struct out *o, const struct call *call)
 {
-    emit(o, "    case %s:\n        return dispatch_%s(h, ctx, in, scratch, out);\n", call->c_name, call->name.s);
+    emit(o, "    case %s:\n        return dispatch_%s(h, ctx, in, scratch, out);\n", call->c_name,
+         call->name.s);
 }
 
 void emit_server(struct out *o)
 {
     emit_banner(o);
-    emit(o, "#include \"%s-dispatch.h\"\n\n#include <errno.h>\n#include <string.h>\n\n", o->p->prefix.s);
+    emit(o, "#include \"%s-dispatch.h\"\n\n#include <errno.h>\n#include <string.h>\n\n",
+         o->p->prefix.s);
     emit(o, "#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n", o->p->prefix.s);
     for_each_enabled(o, emit_served);
     emit(o, "\n");

@@ -44,15 +44,15 @@ static void emit_comment_word(struct out *o, const char *word, size_t length)
     }
 }
 
-/* Lines of one paragraph flow together; a new one starts after a blank line, and with a line that is indented or an
- * item of a list. */
+/* Lines of one paragraph flow together; a new one starts after a blank line, and with a line that
+ * is indented or an item of a list. */
 static bool starts_paragraph(const char *line)
 {
     return *line == '\n' || *line == ' ' || !strncmp(line, "- ", 2);
 }
 
-/* Writes words up to the end of the paragraph, wrapped, and returns what follows. column is where the output
- * stands. */
+/* Writes words up to the end of the paragraph, wrapped, and returns what follows. column is where
+ * the output stands. */
 static const char *emit_paragraph(struct out *o, int indent, const char *text)
 {
     int column = indent + 3;
@@ -191,7 +191,8 @@ const char *c_number(const struct number *n, enum kind kind, char buffer[C_TYPE_
     if (n->limit)
         snprintf(buffer, C_TYPE_SIZE, "%s", n->limit->c_name);
     else
-        snprintf(buffer, C_TYPE_SIZE, "%" PRIu64 "%s", n->magnitude, n->magnitude > UINT32_MAX ? "ULL" : "U");
+        snprintf(buffer, C_TYPE_SIZE, "%" PRIu64 "%s", n->magnitude,
+                 n->magnitude > UINT32_MAX ? "ULL" : "U");
     return buffer;
 }
 
@@ -228,7 +229,8 @@ bool min_matters(const struct type *type)
     const struct number *min = &type->min;
     if (!number_given(min))
         return false;
-    return type->kind != KIND_I32 ? min->magnitude != 0 : !min->negative || min->magnitude <= INT32_MAX;
+    return type->kind != KIND_I32 ? min->magnitude != 0
+                                  : !min->negative || min->magnitude <= INT32_MAX;
 }
 
 bool max_matters(const struct type *type)

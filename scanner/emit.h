@@ -6,7 +6,8 @@
 
 #include "protocol.h"
 
-/* Where the output goes. Borrows both; errors of the file are found by its owner when it is closed. */
+/* Where the output goes. Borrows both; errors of the file are found by its owner when it is closed.
+ */
 struct out {
     FILE *file;
     const struct protocol *p;
@@ -38,9 +39,11 @@ void emit_comment(struct out *o, int indent, const char *text);
 void emit_commented(struct out *o, int indent, const char *text, const char *line);
 
 /* "head(first, second, ...)tail", broken where lines get long. */
-void emit_call(struct out *o, const char *head, const char *const *args, size_t n, const char *tail);
+void emit_call(struct out *o, const char *head, const char *const *args, size_t n,
+               const char *tail);
 
-/* Calls work(o, r) for every record that code is generated for: structs, then arguments and results of enabled calls. */
+/* Calls work(o, r) for every record that code is generated for: structs, then arguments and results
+ * of enabled calls. */
 void for_each_record(struct out *o, void (*work)(struct out *o, const struct record *r));
 /* Calls work(o, call) for every enabled call. */
 void for_each_enabled(struct out *o, void (*work)(struct out *o, const struct call *call));

@@ -45,11 +45,14 @@ struct options {
 static void print_usage(FILE *file)
 {
     fprintf(file, "usage: apir-scanner --input FILE.yaml [--kind KIND --output FILE] [--summary]\n"
-                  "Generates code from the description of a protocol. KIND, and what FILE is to be called:\n");
+                  "Generates code from the description of a protocol. KIND, and what FILE is to be "
+                  "called:\n");
     for (size_t i = 0; i < N_KINDS; i++)
         fprintf(file, "  %-14s %s\n", output_kinds[i].name, output_kinds[i].makes);
-    fprintf(file, "--summary prints what the protocol has. Without --kind the input is only checked.\n"
-                  "Exit status: 0, 1 when the input has errors, 2 on wrong usage or when a file fails.\n");
+    fprintf(
+        file,
+        "--summary prints what the protocol has. Without --kind the input is only checked.\n"
+        "Exit status: 0, 1 when the input has errors, 2 on wrong usage or when a file fails.\n");
 }
 
 static const struct output_kind *find_kind(const char *name)

@@ -8,13 +8,14 @@ enum { MAX_NAME = 64 };
 
 /* Of C11 and C23, and macros of the headers that generated code includes. */
 static const char *const keywords[] = {
-    "alignas", "alignof",  "asm",           "auto",     "bool",      "break",        "case",     "char",
-    "const",   "constexpr", "continue",     "default",  "do",        "double",       "else",     "enum",
-    "errno",   "extern",   "false",         "float",    "for",       "goto",         "if",       "inline",
-    "int",     "linux",    "long",          "nullptr",  "register",  "restrict",     "return",   "short",
-    "signed",  "sizeof",   "static",        "static_assert", "stderr", "stdin",      "stdout",   "struct",
-    "switch",  "thread_local", "true",      "typedef",  "typeof",    "typeof_unqual", "union",   "unix",
-    "unsigned", "void",    "volatile",      "while",
+    "alignas",       "alignof",  "asm",       "auto",          "bool",    "break",  "case",
+    "char",          "const",    "constexpr", "continue",      "default", "do",     "double",
+    "else",          "enum",     "errno",     "extern",        "false",   "float",  "for",
+    "goto",          "if",       "inline",    "int",           "linux",   "long",   "nullptr",
+    "register",      "restrict", "return",    "short",         "signed",  "sizeof", "static",
+    "static_assert", "stderr",   "stdin",     "stdout",        "struct",  "switch", "thread_local",
+    "true",          "typedef",  "typeof",    "typeof_unqual", "union",   "unix",   "unsigned",
+    "void",          "volatile", "while",
 };
 
 static bool is_keyword(const char *s)
@@ -36,7 +37,8 @@ static bool is_name(const char *s)
 bool check_name(struct protocol *p, const struct text *name)
 {
     if (!is_name(name->s)) {
-        protocol_error(p, name->line, "'%s' is not a name: a lower case letter, then at most %d of a-z, 0-9 and _",
+        protocol_error(p, name->line,
+                       "'%s' is not a name: a lower case letter, then at most %d of a-z, 0-9 and _",
                        name->s, MAX_NAME - 1);
         return false;
     }
@@ -83,8 +85,8 @@ bool take_name(struct protocol *p, struct name_table *table, int line, const cha
         return true;
     }
     if (other->line)
-        protocol_error(p, line, "the name %s is taken by line %d", s, other->line);
+        protocol_error(p, line, "the C name %s is taken by line %d", s, other->line);
     else
-        protocol_error(p, line, "the name %s is reserved", s);
+        protocol_error(p, line, "the C name %s is reserved", s);
     return false;
 }

@@ -28,15 +28,16 @@ static bool read_literal(const char *s, struct number *n)
     return true;
 }
 
-void check_literal(struct protocol *p, struct number *n, uint64_t lo, uint64_t hi)
+void check_literal(struct protocol *p, struct number *n, const char *key, uint64_t lo, uint64_t hi)
 {
     if (!read_literal(n->text.s, n)) {
-        protocol_error(p, n->text.line, "'%s' is not a number", n->text.s);
+        protocol_error(p, n->text.line, "'%s' must be a number, not '%s'", key, n->text.s);
         return;
     }
     if (!n->negative && n->magnitude >= lo && n->magnitude <= hi)
         return;
-    protocol_error(p, n->text.line, "%s is not in %" PRIu64 "..%" PRIu64, n->text.s, lo, hi);
+    protocol_error(p, n->text.line, "'%s' %s is not in %" PRIu64 "..%" PRIu64, key, n->text.s, lo,
+                   hi);
     n->known = false;
 }
 

@@ -9,11 +9,12 @@ static inline bool number_given(const struct number *n)
     return n->text.s != NULL;
 }
 
-/* A decimal or 0x literal in lo..hi. Reports an error if it is not. */
-void check_literal(struct protocol *p, struct number *n, uint64_t lo, uint64_t hi);
+/* A decimal or 0x literal in lo..hi. Reports an error if it is not. key is how the file calls it.
+ */
+void check_literal(struct protocol *p, struct number *n, const char *key, uint64_t lo, uint64_t hi);
 
-/* A literal (negative ones too) or a limit's name, which is looked up. False if it is neither, which is reported, or
- * the limit is bad, which has been reported. */
+/* A literal (negative ones too) or a limit's name, which is looked up. False if it is neither,
+ * which is reported, or the limit is bad, which has been reported. */
 bool check_number(struct protocol *p, struct number *n);
 
 /* Both are known, and equal. */

@@ -5,6 +5,7 @@
 
 struct parser {
     struct protocol *p;
+    FILE *file;
     yaml_document_t document;
 };
 
@@ -88,8 +89,8 @@ static size_t find_key(const struct key *keys, size_t n, const char *name)
     return i;
 }
 
-static void read_pair(struct parser *ps, const yaml_node_pair_t *pair, const char *what, const struct key *keys,
-                      size_t n, yaml_node_t **values)
+static void read_pair(struct parser *ps, const yaml_node_pair_t *pair, const char *what,
+                      const struct key *keys, size_t n, yaml_node_t **values)
 {
     yaml_node_t *key = yaml_document_get_node(&ps->document, pair->key);
     struct text name = parse_text(ps, key, "key");
@@ -104,10 +105,10 @@ static void read_pair(struct parser *ps, const yaml_node_pair_t *pair, const cha
         values[i] = yaml_document_get_node(&ps->document, pair->value);
 }
 
-/* Sets values[i] to what keys[i] is in the mapping, NULL where it is not given. False when there is nothing to go
- * on with. */
-static bool read_mapping(struct parser *ps, const yaml_node_t *node, const char *what, const struct key *keys,
-                         size_t n, yaml_node_t **values)
+/* Sets values[i] to what keys[i] is in the mapping, NULL where it is not given. False when there is
+ * nothing to go on with. */
+static bool read_mapping(struct parser *ps, const yaml_node_t *node, const char *what,
+                         const struct key *keys, size_t n, yaml_node_t **values)
 {
     bool complete = true;
     if (node->type != YAML_MAPPING_NODE) {
@@ -148,7 +149,8 @@ static void parse_limit(struct parser *ps, const yaml_node_t *node, struct limit
     limit->value = parse_number(ps, values[VALUE], "value");
     limit->why = parse_doc(ps, values[WHY], "why");
     if (!*limit->why)
-        protocol_error(ps->p, line_of(values[WHY]), "'why' is empty: give the reason for the limit");
+        protocol_error(ps->p, line_of(values[WHY]),
+                       "'why' is empty: give the reason for the limit");
 }
 
 static void parse_enum_value(struct parser *ps, const yaml_node_t *node, struct enum_value *value)
@@ -182,8 +184,9 @@ static void parse_field(struct parser *ps, const yaml_node_t *node, struct field
 {
     enum { NAME, TYPE, DOC, OF, MIN, MAX, COUNT, ITEM_OF, ITEM_MIN, ITEM_MAX, OPTIONAL, N };
     const struct key keys[N] = {
-        {"name", true},   {"type", true},     {"doc", false},      {"of", false},       {"min", false},      {"max", false},
-        {"count", false}, {"item_of", false}, {"item_min", false}, {"item_max", false}, {"optional", false},
+        {"name", true},      {"type", true},      {"doc", false},      {"of", false},
+        {"min", false},      {"max", false},      {"count", false},    {"item_of", false},
+        {"item_min", false}, {"item_max", false}, {"optional", false},
     };
     yaml_node_t *values[N] = {0};
     if (!read_mapping(ps, node, "field", keys, N, values))
@@ -202,7 +205,8 @@ static void parse_field(struct parser *ps, const yaml_node_t *node, struct field
     field->item_max = parse_number(ps, values[ITEM_MAX], "item_max");
 }
 
-static void parse_fields(struct parser *ps, const yaml_node_t *list, const char *key, struct record *record)
+static void parse_fields(struct parser *ps, const yaml_node_t *list, const char *key,
+                         struct record *record)
 {
     record->n_fields = check_list(ps, list, key);
     record->fields = protocol_alloc(ps->p, record->n_fields, sizeof *record->fields);
@@ -227,7 +231,7 @@ static void parse_call(struct parser *ps, const yaml_node_t *node, struct call *
 {
     enum { NAME, NUMBER, ENABLED, DOC, ARGS, RESULTS, N };
     const struct key keys[N] = {{"name", true}, {"number", true}, {"enabled", false},
-                                       {"doc", false}, {"args", false},  {"results", false}};
+                                {"doc", false}, {"args", false},  {"results", false}};
     yaml_node_t *values[N] = {0};
     if (!read_mapping(ps, node, "call", keys, N, values))
         return;
@@ -239,10 +243,12 @@ static void parse_call(struct parser *ps, const yaml_node_t *node, struct call *
     parse_fields(ps, values[RESULTS], "results", &call->reply);
     if (!call->name.s)
         return;
-    call->args.name = (struct text){protocol_format(ps->p, "%s_args", call->name.s), call->name.line};
+    call->args.name =
+        (struct text){protocol_format(ps->p, "%s_args", call->name.s), call->name.line};
     call->args.label = call->name.s;
     call->args.doc = protocol_format(ps->p, "Arguments of %s.", call->name.s);
-    call->reply.name = (struct text){protocol_format(ps->p, "%s_reply", call->name.s), call->name.line};
+    call->reply.name =
+        (struct text){protocol_format(ps->p, "%s_reply", call->name.s), call->name.line};
     call->reply.label = call->reply.name.s;
     call->reply.doc = protocol_format(ps->p, "Results of %s.", call->name.s);
 }
@@ -307,8 +313,9 @@ static void parse_root(struct parser *ps, const yaml_node_t *root)
 {
     enum { PROTOCOL, PREFIX, VERSION, DOC, COUNT_TYPE, LIMITS, ENUMS, STRUCTS, CALLS, N };
     const struct key keys[N] = {
-        {"protocol", true}, {"prefix", true}, {"version", true},  {"doc", false},  {"count_type", false},
-        {"limits", false},  {"enums", false}, {"structs", false}, {"calls", true},
+        {"protocol", true}, {"prefix", true},      {"version", true},
+        {"doc", false},     {"count_type", false}, {"limits", false},
+        {"enums", false},   {"structs", false},    {"calls", true},
     };
     yaml_node_t *values[N] = {0};
     if (!read_mapping(ps, root, "protocol", keys, N, values))
@@ -324,13 +331,24 @@ static void parse_root(struct parser *ps, const yaml_node_t *root)
     parse_calls(ps, values[CALLS]);
 }
 
+/* The line of a byte of the file, which is read anew. */
+static int line_of_byte(FILE *file, size_t offset)
+{
+    int line = 1;
+    rewind(file);
+    for (size_t i = 0; i < offset; i++)
+        line += fgetc(file) == '\n';
+    return line;
+}
+
 /* Loads the next document; false after a syntax error. */
 static bool load_document(struct parser *ps, yaml_parser_t *yaml)
 {
     if (yaml_parser_load(yaml, &ps->document))
         return true;
-    yaml_mark_t mark = yaml->error == YAML_READER_ERROR ? yaml->mark : yaml->problem_mark;
-    protocol_error(ps->p, (int)mark.line + 1, "%s", yaml->problem ? yaml->problem : "cannot be read");
+    int line = yaml->error == YAML_READER_ERROR ? line_of_byte(ps->file, yaml->problem_offset)
+                                                : (int)yaml->problem_mark.line + 1;
+    protocol_error(ps->p, line, "%s", yaml->problem ? yaml->problem : "cannot be read");
     return false;
 }
 
@@ -354,7 +372,7 @@ static void parse_document(struct parser *ps, yaml_parser_t *yaml)
 
 void parse_protocol(struct protocol *p, FILE *file)
 {
-    struct parser ps = {.p = p};
+    struct parser ps = {.p = p, .file = file};
     yaml_parser_t yaml;
     if (!yaml_parser_initialize(&yaml)) {
         protocol_error(p, 1, "out of memory");

@@ -1,5 +1,5 @@
-/* What a protocol file says: filled by parse.c, completed and judged by check.c, read by the emitters.
- * Everything a struct protocol points to lives in its arena. */
+/* What a protocol file says: filled by parse.c, completed and judged by check.c, read by the
+ * emitters. Everything a struct protocol points to lives in its arena. */
 #ifndef APIR_SCANNER_PROTOCOL_H
 #define APIR_SCANNER_PROTOCOL_H
 
@@ -45,14 +45,14 @@ enum kind {
 /* The type of one value: of a field, or of an item of an array. */
 struct type {
     enum kind kind;
-    const char *name;                   /* as written */
+    const char *name;                     /* as written */
     const struct enumeration *enumerated; /* KIND_ENUM */
-    const struct record *record;        /* KIND_STRUCT */
-    struct number min;                  /* of the value; of the count for bytes and arrays */
+    const struct record *record;          /* KIND_STRUCT */
+    struct number min;                    /* of the value; of the count for bytes and arrays */
     struct number max;
-    bool optional;          /* shm, handle: may be 0 */
-    const char *handle_of;  /* handle: kind of the object */
-    uint64_t wire_min;      /* the least it takes in a message */
+    bool optional;         /* shm, handle: may be 0 */
+    const char *handle_of; /* handle: kind of the object */
+    uint64_t wire_min;     /* the least it takes in a message */
 };
 
 struct field {
@@ -119,8 +119,8 @@ struct call {
 /* Memory is released by protocol_finish. */
 struct protocol {
     struct apir_arena arena;
-    const char *path;   /* for messages; borrowed */
-    const char *file;   /* its last part */
+    const char *path; /* for messages; borrowed */
+    const char *file; /* its last part */
     struct text name;
     struct text prefix; /* "apir" */
     const char *PREFIX; /* "APIR" */
@@ -146,11 +146,13 @@ void protocol_finish(struct protocol *p);
 /* Zeroed memory of the protocol. Without memory the program ends with status 2. */
 void *protocol_alloc(struct protocol *p, size_t count, size_t size);
 /* A formatted string in memory of the protocol. */
-const char *protocol_format(struct protocol *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *protocol_format(struct protocol *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* "max_name" to "MAX_NAME". */
 const char *protocol_upper(struct protocol *p, const char *s);
 /* Reports "path:line: error: text" and counts it. */
-void protocol_error(struct protocol *p, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void protocol_error(struct protocol *p, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Calls that are enabled. */
 size_t protocol_enabled_calls(const struct protocol *p);
