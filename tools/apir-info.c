@@ -68,11 +68,10 @@ static bool plugin_accepts(const char *path)
     if (!library)
         return false;
     int (*score)(void) = (int (*)(void))(uintptr_t)dlsym(library, "ggml_backend_score");
-    bool accepts = score && score() > 0;
-    dlclose(library);
-    return accepts;
+    return score && score() > 0;
 }
 
+/* What is loaded stays: ggml's libraries are not made to be unloaded. */
 static void collect_ggml(struct apir_info_ggml *ggml)
 {
     void *library = dlopen(GGML_LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -81,7 +80,7 @@ static void collect_ggml(struct apir_info_ggml *ggml)
     void *address = dlsym(library, "ggml_version");
     Dl_info where;
     if (!address || !dladdr(address, &where))
-        goto out;
+        return;
     const char *(*version)(void) = (const char *(*)(void))(uintptr_t)address;
     ggml->found = true;
     copy(ggml->version, sizeof ggml->version, version());
@@ -93,8 +92,6 @@ static void collect_ggml(struct apir_info_ggml *ggml)
         ggml->accepted = plugin_accepts(plugin);
     else
         plugin[0] = '\0';
-out:
-    dlclose(library);
 }
 
 static void lose(struct apir_info *info, int error)
