@@ -631,17 +631,20 @@ static void names_are_those_of_the_file(void **state)
 
 /* --- counts of 8 bytes --- */
 
+static const uint32_t wide_numbers[] = {1, 2, 3, 4};
+static const char *const wide_names[] = {"a", "seven!!"};
+static const uint8_t wide_data[] = {1};
+
 static struct wide_send_args sample_wide(void)
 {
-    static const uint32_t numbers[] = {1, 2, 3, 4};
-    static const char *const names[] = {"a", "seven!!"};
-    static const uint8_t data[] = {1};
-    return (struct wide_send_args){.numbers = numbers,
-                                   .n_numbers = 4,
-                                   .names = names,
-                                   .n_names = 2,
-                                   .data = data,
-                                   .n_data = 1};
+    return (struct wide_send_args){
+        .numbers = wide_numbers,
+        .n_numbers = 4,
+        .names = wide_names,
+        .n_names = 2,
+        .data = wide_data,
+        .n_data = 1,
+    };
 }
 
 static void wide_counts_come_back(void **state)
