@@ -1,6 +1,6 @@
-/* apir-make-model OUT.gguf: writes a small language model with random weights, for demonstrations and tests.
+/* apir-make-model [--small] OUT.gguf: writes a language model with random weights, for demonstrations and tests.
  *
- * The architecture is llama's, 70.5 million parameters in q8_0. It has learnt nothing: what it says are
+ * The architecture is llama's, 70.5 million parameters in q8_0, or 1.8 million with --small. It has learnt nothing: what it says are
  * invented words. The seed is fixed, so that the same ggml writes the same file, and the scales are such that
  * each word depends on all words before it: greedy decoding wanders instead of repeating itself, and a wrong
  * result anywhere in a graph shows in the text. */
@@ -15,15 +15,10 @@
 #include <gguf.h>
 
 enum {
-    N_LAYERS = 12,
-    N_EMBD = 512,
-    N_FF = 1536,
-    N_HEADS = 8,
-    N_KV_HEADS = 4,
-    HEAD = N_EMBD / N_HEADS,
-    N_KV = N_KV_HEADS * HEAD,
+    HEAD = 64,          /* width of an attention head */
+    MAX_FF = 1536,
+    MAX_VOCAB = 32000,
     N_CONTEXT = 2048,
-    N_VOCAB = 32000,
     FIRST_BYTE = 3,     /* tokens 0 to 2: <unk>, <s>, </s> */
     FIRST_LETTER = 260, /* 259 is the space, U+2581 */
     FIRST_WORD = FIRST_LETTER + 26,
@@ -33,14 +28,24 @@ enum {
 /* llama.h's LLAMA_TOKEN_TYPE_*, as a model file holds them. */
 enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN = 2, TOKEN_CONTROL = 3, TOKEN_BYTE = 6 };
 
+/* How large a model is. */
+struct shape {
+    const char *name;
+    int layers, embd, ff, heads, kv_heads, vocab;
+};
+
+static const struct shape shape_70m = {"apir-random-70M", 12, 512, MAX_FF, 8, 4, MAX_VOCAB};
+static const struct shape shape_small = {"apir-random-small", 6, 128, 384, 2, 1, 2048};
+
 struct vocabulary {
-    char text[N_VOCAB][TOKEN_TEXT];
-    const char *texts[N_VOCAB];
-    float scores[N_VOCAB];
-    int32_t types[N_VOCAB];
+    char text[MAX_VOCAB][TOKEN_TEXT];
+    const char *texts[MAX_VOCAB];
+    float scores[MAX_VOCAB];
+    int32_t types[MAX_VOCAB];
 };
 
 struct model {
+    const struct shape *shape;
     struct gguf_context *gguf;
     struct ggml_context *tensors;
     uint64_t random; /* state of the generator */
@@ -74,9 +79,9 @@ static void make_word(char *text, unsigned int index)
     text[length] = '\0';
 }
 
-static void fill_vocabulary(struct vocabulary *vocabulary)
+static void fill_vocabulary(struct vocabulary *vocabulary, int size)
 {
-    for (int32_t i = 0; i < N_VOCAB; i++) {
+    for (int32_t i = 0; i < size; i++) {
         char *text = vocabulary->text[i];
 
         vocabulary->types[i] = TOKEN_NORMAL;
@@ -99,18 +104,18 @@ static void fill_vocabulary(struct vocabulary *vocabulary)
     }
 }
 
-static bool add_vocabulary(struct gguf_context *gguf)
+static bool add_vocabulary(struct gguf_context *gguf, int size)
 {
     struct vocabulary *vocabulary = calloc(1, sizeof(*vocabulary));
 
     if (!vocabulary)
         return false;
-    fill_vocabulary(vocabulary);
+    fill_vocabulary(vocabulary, size);
     gguf_set_val_str(gguf, "tokenizer.ggml.model", "llama");
     gguf_set_val_str(gguf, "tokenizer.ggml.pre", "default");
-    gguf_set_arr_str(gguf, "tokenizer.ggml.tokens", vocabulary->texts, N_VOCAB);
-    gguf_set_arr_data(gguf, "tokenizer.ggml.scores", GGUF_TYPE_FLOAT32, vocabulary->scores, N_VOCAB);
-    gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, vocabulary->types, N_VOCAB);
+    gguf_set_arr_str(gguf, "tokenizer.ggml.tokens", vocabulary->texts, (size_t)size);
+    gguf_set_arr_data(gguf, "tokenizer.ggml.scores", GGUF_TYPE_FLOAT32, vocabulary->scores, (size_t)size);
+    gguf_set_arr_data(gguf, "tokenizer.ggml.token_type", GGUF_TYPE_INT32, vocabulary->types, (size_t)size);
     gguf_set_val_u32(gguf, "tokenizer.ggml.unknown_token_id", 0);
     gguf_set_val_u32(gguf, "tokenizer.ggml.bos_token_id", 1);
     gguf_set_val_u32(gguf, "tokenizer.ggml.eos_token_id", 2);
@@ -120,19 +125,19 @@ static bool add_vocabulary(struct gguf_context *gguf)
     return true;
 }
 
-static void add_parameters(struct gguf_context *gguf)
+static void add_parameters(struct gguf_context *gguf, const struct shape *shape)
 {
     gguf_set_val_str(gguf, "general.architecture", "llama");
-    gguf_set_val_str(gguf, "general.name", "apir-random-70M");
+    gguf_set_val_str(gguf, "general.name", shape->name);
     gguf_set_val_u32(gguf, "general.file_type", 7); /* llama.h: LLAMA_FTYPE_MOSTLY_Q8_0 */
     gguf_set_val_u32(gguf, "general.quantization_version", GGML_QNT_VERSION);
-    gguf_set_val_u32(gguf, "llama.vocab_size", N_VOCAB);
+    gguf_set_val_u32(gguf, "llama.vocab_size", (uint32_t)shape->vocab);
     gguf_set_val_u32(gguf, "llama.context_length", N_CONTEXT);
-    gguf_set_val_u32(gguf, "llama.embedding_length", N_EMBD);
-    gguf_set_val_u32(gguf, "llama.block_count", N_LAYERS);
-    gguf_set_val_u32(gguf, "llama.feed_forward_length", N_FF);
-    gguf_set_val_u32(gguf, "llama.attention.head_count", N_HEADS);
-    gguf_set_val_u32(gguf, "llama.attention.head_count_kv", N_KV_HEADS);
+    gguf_set_val_u32(gguf, "llama.embedding_length", (uint32_t)shape->embd);
+    gguf_set_val_u32(gguf, "llama.block_count", (uint32_t)shape->layers);
+    gguf_set_val_u32(gguf, "llama.feed_forward_length", (uint32_t)shape->ff);
+    gguf_set_val_u32(gguf, "llama.attention.head_count", (uint32_t)shape->heads);
+    gguf_set_val_u32(gguf, "llama.attention.head_count_kv", (uint32_t)shape->kv_heads);
     gguf_set_val_f32(gguf, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
     gguf_set_val_u32(gguf, "llama.rope.dimension_count", HEAD);
     gguf_set_val_f32(gguf, "llama.rope.freq_base", 10000.0f);
@@ -144,7 +149,7 @@ static void add_matrix(struct model *model, const char *name, int64_t width, int
 {
     struct ggml_tensor *tensor =
         ggml_new_tensor_2d(model->tensors, GGML_TYPE_Q8_0, width, rows);
-    float row[N_FF];
+    float row[MAX_FF];
     const float scale = deviation * sqrtf(3.0f); /* a uniform variable on [-1, 1) has deviation 1/sqrt(3) */
 
     ggml_set_name(tensor, name);
@@ -159,16 +164,17 @@ static void add_matrix(struct model *model, const char *name, int64_t width, int
 
 static void add_norm(struct model *model, const char *name)
 {
-    struct ggml_tensor *tensor = ggml_new_tensor_1d(model->tensors, GGML_TYPE_F32, N_EMBD);
+    struct ggml_tensor *tensor = ggml_new_tensor_1d(model->tensors, GGML_TYPE_F32, model->shape->embd);
 
     ggml_set_name(tensor, name);
-    for (int i = 0; i < N_EMBD; i++)
+    for (int i = 0; i < model->shape->embd; i++)
         ((float *)tensor->data)[i] = 1.0f;
     gguf_add_tensor(model->gguf, tensor);
 }
 
 static void add_layer(struct model *model, int layer)
 {
+    const int embd = model->shape->embd, ff = model->shape->ff, kv = model->shape->kv_heads * HEAD;
     /* gain: how much larger than its input, in deviation, a product is. Queries and keys are sharp, so that
      * attention picks instead of averaging; values are large, so that what it picked matters. */
     const struct {
@@ -176,10 +182,10 @@ static void add_layer(struct model *model, int layer)
         int64_t width, rows;
         float gain;
     } matrices[] = {
-        {"attn_q", N_EMBD, N_EMBD, 1.5f}, {"attn_k", N_EMBD, N_KV, 1.5f},
-        {"attn_v", N_EMBD, N_KV, 1.5f},   {"attn_output", N_EMBD, N_EMBD, 1.0f},
-        {"ffn_gate", N_EMBD, N_FF, 1.5f}, {"ffn_up", N_EMBD, N_FF, 1.0f},
-        {"ffn_down", N_FF, N_EMBD, 1.0f},
+        {"attn_q", embd, embd, 1.5f}, {"attn_k", embd, kv, 1.5f},
+        {"attn_v", embd, kv, 1.5f},   {"attn_output", embd, embd, 1.0f},
+        {"ffn_gate", embd, ff, 1.5f}, {"ffn_up", embd, ff, 1.0f},
+        {"ffn_down", ff, embd, 1.0f},
     };
     char name[GGML_MAX_NAME];
 
@@ -196,24 +202,24 @@ static void add_layer(struct model *model, int layer)
 
 static void add_tensors(struct model *model)
 {
-    add_matrix(model, "token_embd.weight", N_EMBD, N_VOCAB, 1.0f, 0);
-    for (int layer = 0; layer < N_LAYERS; layer++)
+    add_matrix(model, "token_embd.weight", model->shape->embd, model->shape->vocab, 1.0f, 0);
+    for (int layer = 0; layer < model->shape->layers; layer++)
         add_layer(model, layer);
     add_norm(model, "output_norm.weight");
     /* Only words are ever said: the logits of all other tokens are 0, those of some words are always above. */
-    add_matrix(model, "output.weight", N_EMBD, N_VOCAB, 2.0f / sqrtf((float)N_EMBD), FIRST_WORD);
+    add_matrix(model, "output.weight", model->shape->embd, model->shape->vocab, 2.0f / sqrtf((float)model->shape->embd), FIRST_WORD);
 }
 
-static bool write_model(const char *path)
+static bool write_model(const char *path, const struct shape *shape)
 {
     const struct ggml_init_params memory = {.mem_size = (size_t)96 << 20};
-    struct model model = {.random = UINT64_C(0x9e3779b97f4a7c15)};
+    struct model model = {.shape = shape, .random = UINT64_C(0x9e3779b97f4a7c15)};
     bool ok = false;
 
     model.gguf = gguf_init_empty();
     model.tensors = ggml_init(memory);
-    if (model.gguf && model.tensors && add_vocabulary(model.gguf)) {
-        add_parameters(model.gguf);
+    if (model.gguf && model.tensors && add_vocabulary(model.gguf, shape->vocab)) {
+        add_parameters(model.gguf, shape);
         add_tensors(&model);
         ok = gguf_write_to_file(model.gguf, path, false);
     }
@@ -224,12 +230,19 @@ static bool write_model(const char *path)
 
 int main(int argc, char **argv)
 {
+    const struct shape *shape = &shape_70m;
+    if (argc == 3 && strcmp(argv[1], "--small") == 0) {
+        shape = &shape_small;
+        argv++;
+        argc--;
+    }
     if (argc != 2 || argv[1][0] == '-') {
-        fprintf(stderr, "usage: apir-make-model OUT.gguf\n"
-                        "writes a llama model of 70.5 million random parameters (q8_0, 72 MiB)\n");
+        fprintf(stderr, "usage: apir-make-model [--small] OUT.gguf\n"
+                        "writes a llama model of 70.5 million random parameters (q8_0, 72 MiB),\n"
+                        "or with --small one of 1.8 million (2 MiB)\n");
         return 2;
     }
-    if (!write_model(argv[1])) {
+    if (!write_model(argv[1], shape)) {
         fprintf(stderr, "apir-make-model: %s: cannot be written: %s\n", argv[1], strerror(errno));
         return 1;
     }
