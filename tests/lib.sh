@@ -8,7 +8,7 @@ triplet=$(uname -m)-linux-gnu
 work=$(mktemp -d "${TMPDIR:-/tmp}/apir-tests.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 export APIR_NO_BUILD=1
-PATH=$build/bin:/usr/libexec/$triplet/ggml:/usr/libexec/$triplet/llama.cpp-tests:/usr/libexec/$triplet/llama/bin:$PATH
+PATH=$build/bin:$build/tests:/usr/libexec/$triplet/ggml:/usr/libexec/$triplet/llama.cpp-tests:/usr/libexec/$triplet/llama/bin:$PATH
 
 section() {
   printf '\n== %s\n' "$*"
@@ -84,10 +84,10 @@ backend_ops() {
   printf 'ok      %s: %d cases of %d ops\n' "$label" "$good" "$last_ops"
 }
 
-# The model that tests share, made once.
-model_of() { # SIZE -> prints its path
-  local file=$build/tests/model-$1.gguf
-  [ -e "$file" ] || apir-make-model --size "$1" "$file" >&2 || return 1
+# The model that most tests share, made once; prints its path.
+small_model() {
+  local file=$build/tests/small.gguf
+  [ -e "$file" ] || apir-make-model --small "$file" >&2 || return 1
   echo "$file"
 }
 

@@ -54,7 +54,7 @@ small_ops() { all_ops | grep -vxE "$large_ops" | paste -sd,; }
 local_part() {
   local model tiny
   section "ggml's and llama.cpp's own suites through the plug-in, over the socket"
-  check "conformance over the socket" "$run" local -- env APIR_CONFORMANCE=open "$build/tests/conformance-test"
+  check "conformance over the socket" "$run" local -- env APIR_CONFORMANCE=open conformance-test
   check "the same cases are supported as natively" same_support
   sed 's/^/        /' "$work/out"
   backend_ops "ops, small" "$run" local --threads 2 -- test-backend-ops test -b "$device" -o "$(small_ops)"
@@ -65,7 +65,7 @@ local_part() {
   backend_ops "ops in another numbering" "$run" local -- env GGML_VIRTGPU_SHUFFLE=7 \
     test-backend-ops test -b "$device" -o 'ADD,MUL_MAT,GELU,SWIGLU,ROPE,SOFT_MAX,SSM_SCAN' -p 'type_a=q4_0,type_b=f32,m=16,n=1,|ne'
   backend_ops "ops by 4 threads" "$run" local -- test-backend-ops test -j 4 -b "$device" -o 'ADD,RMS_NORM,ROPE'
-  model=$(model_of small)
+  model=$(small_model)
   check "test-opt" "$run" local -- test-opt
   check "test-thread-safety" "$run" local -- test-thread-safety -m "$model" -ngl 99 -np 4 -n 16 -p hello
   archs "llama architectures" 'llama|qwen2|gemma|mamba'
@@ -107,7 +107,7 @@ declines() { # ENVIRONMENT...
 explains() { # TEXT ENVIRONMENT...
   local text=$1
   shift
-  env GGML_VIRTGPU_DEBUG=1 "$@" load-plugin "$plugin" 2>&1 | tee "$work/why"
+  env "$@" GGML_VIRTGPU_DEBUG=1 load-plugin "$plugin" 2>&1 | tee "$work/why"
   grep -qi -- "$text" "$work/why"
 }
 info_says() { # TEXT CMD...
@@ -175,7 +175,7 @@ refusals_part() {
 # The worker is killed while llama-bench computes: it ends by its own error handling, within seconds, and the next session works.
 worker_killed() {
   local model status=0 worker
-  model=$(model_of small)
+  model=$(small_model)
   start_apird --ggml-library cpu --threads 1 || return 1
   GGML_VIRTGPU_SOCKET=$work/apird.sock timeout 60 "$run" sandbox -- env GGML_VIRTGPU_SOCKET="$work/apird.sock" \
     GGML_BACKEND_PATH="$plugin" llama-bench -m "$model" -ngl 99 -p 0 -n 100000 -r 1 >"$work/bench" 2>&1 &
@@ -213,7 +213,7 @@ vm_tap() { # LABEL OPTIONS... -- CMD...
 vm_part() {
   local model
   section "in the VM"
-  model=$(model_of small)
+  model=$(small_model)
   vm_tap "programs in the guest" -- "$top/tests/vm/suite.sh" "$model"
   vm_tap "reboot with live contexts" --reboots 1 -- "$top/tests/vm/reboot.sh" "$model"
   vm_tap "no device" --device none -- "$top/tests/vm/refusal.sh" "$plugin" 'virtio-gpu\|render node'
