@@ -1,6 +1,8 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -17,6 +19,7 @@ struct server {
     struct apir_shm_table *memory; /* borrowed */
     const struct apir_log *log;    /* borrowed */
     struct apir_mapping *status;   /* the status page; counted; NULL before the handshake */
+    _Atomic bool refused;          /* by a queue's thread; read once those have ended, hence relaxed */
 };
 
 static void send_removed(void *data, uint32_t id)
@@ -31,6 +34,7 @@ static void send_removed(void *data, uint32_t id)
 static void end_connection(void *data)
 {
     struct server *server = data;
+    atomic_store_explicit(&server->refused, true, memory_order_relaxed);
     shutdown(server->connection.fd, SHUT_RD);
 }
 
@@ -188,5 +192,6 @@ int apir_server_run(const struct apir_server_options *options)
     server.memory->removed = NULL;
     apir_connection_finish(&server.connection);
     pthread_mutex_destroy(&server.send_lock);
-    return ret;
+    /* relaxed: the queues' threads were joined */
+    return atomic_load_explicit(&server.refused, memory_order_relaxed) ? -EPROTO : ret;
 }

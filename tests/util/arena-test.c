@@ -62,7 +62,7 @@ static void size_that_wraps_fails(void **state)
 {
     (void)state;
     struct apir_arena arena = {0};
-    for (size_t i = 0; i < 64; i++)
+    for (size_t i = 0; i < 32; i++)
         assert_null(apir_arena_alloc(&arena, SIZE_MAX - i));
     assert_int_equal(arena.used, 0);
     assert_non_null(apir_arena_alloc(&arena, 1));
