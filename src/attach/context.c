@@ -16,7 +16,7 @@ static void lose(struct apir_context *context, const char *reason)
     context->lost = true;
     if (!context->reason)
         context->reason = reason;
-    apir_link_close(&context->worker);
+    apir_link_end(&context->worker); /* its acknowledgements are still welcome */
     apir_loop_clear_timer(&context->removal_timer);
     context->events->lost(context->owner, context);
     struct apir_list *link;
@@ -49,6 +49,7 @@ static void process_ended(void *owner, int status)
 {
     struct apir_context *context = owner;
     lose(context, NULL);
+    apir_link_close(&context->worker);
     log_end(context, status);
     context->events->gone(context->owner, context);
 }
@@ -68,7 +69,7 @@ static void handle_removed(struct apir_context *context, const void *data, uint3
     memcpy(&id, data, sizeof id);
     context->removals--;
     /* a second for each answer: a worker that has many to give is not a slow one */
-    if (context->removals > 0)
+    if (context->removals > 0 && !context->lost)
         apir_loop_set_timer(context->loop, &context->removal_timer, APIR_WORKER_PATIENCE_MS);
     else
         apir_loop_clear_timer(&context->removal_timer);

@@ -95,7 +95,7 @@ static int keep(struct apir_link *link, const struct iovec *parts, size_t sent, 
 
 int apir_link_send(struct apir_link *link, uint32_t type, const void *data, uint32_t size, int fd)
 {
-    if (link->fd < 0)
+    if (link->fd < 0 || link->ended)
         return -EPIPE;
     if (size > APIR_MAX_FRAME)
         return -EMSGSIZE;
@@ -220,13 +220,28 @@ int apir_link_open(struct apir_link *link, int fd)
     return ret;
 }
 
+static void drop_all(struct apir_link *link)
+{
+    apir_loop_clear_timer(&link->timer);
+    while (!apir_list_empty(&link->outbox))
+        drop(link, apir_list_entry(link->outbox.next, struct outgoing, link));
+}
+
+void apir_link_end(struct apir_link *link)
+{
+    if (link->fd < 0 || link->ended)
+        return;
+    link->ended = true;
+    drop_all(link);
+    apir_loop_change(link->loop, &link->source, EPOLLIN);
+    shutdown(link->fd, SHUT_WR);
+}
+
 void apir_link_close(struct apir_link *link)
 {
     if (link->fd < 0)
         return;
     apir_loop_unwatch(link->loop, &link->source);
-    apir_loop_clear_timer(&link->timer);
-    while (!apir_list_empty(&link->outbox))
-        drop(link, apir_list_entry(link->outbox.next, struct outgoing, link));
+    drop_all(link);
     apir_fd_close(&link->fd);
 }

@@ -26,6 +26,7 @@ struct apir_link_events {
 struct apir_link {
     struct apir_loop *loop;
     int fd; /* -1: closed */
+    bool ended;
     struct apir_source source;
     struct apir_timer timer;  /* set while the outbox is not empty */
     struct apir_list outbox;  /* struct outgoing.link */
@@ -44,8 +45,12 @@ void apir_link_init(struct apir_link *link, struct apir_loop *loop, const struct
 int apir_link_open(struct apir_link *link, int fd);
 
 /* Sends one frame, or keeps a copy to send it later. fd (-1: none) is borrowed. Never calls events. 0, -EPIPE if the
- * link is closed or the worker gone, -EMSGSIZE, -ENOBUFS if the worker lags too far behind, -ENOMEM. */
+ * link is closed or ended or the worker gone, -EMSGSIZE, -ENOBUFS if the worker lags too far behind, -ENOMEM. */
 int apir_link_send(struct apir_link *link, uint32_t type, const void *data, uint32_t size, int fd);
+
+/* Sends nothing more: the worker sees the end after what was sent; what was kept is dropped. Frames from it still come.
+ * A closed link is a no-op. */
+void apir_link_end(struct apir_link *link);
 
 /* Closes the socket: the worker sees its end. What was kept is dropped. Never calls events. */
 void apir_link_close(struct apir_link *link);
