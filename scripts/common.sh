@@ -22,7 +22,8 @@ usage_error() {
 
 # --- leaving ----------------------------------------------------------------------------------
 
-temporary=  # made by temporary_folder, removed by leave
+temporary=   # made by temporary_folder, removed by leave
+unfinished=  # something in the cache that is being made; removed by leave if it is still there
 
 # Prints nothing; afterwards $temporary is a private folder that is removed on exit.
 temporary_folder() {
@@ -76,6 +77,7 @@ leave() {
   progress_end
   stop_marked "$APIR_RUN_MARK"
   [ -z "$temporary" ] || rm -rf -- "$temporary" || :
+  [ -z "$unfinished" ] || rm -rf --one-file-system -- "$unfinished" || :
   exit "$status"
 }
 
@@ -104,7 +106,7 @@ nap() {
 attended() {
   local status=0
   env --default-signal=INT,QUIT -- "$@" <&0 &
-  wait $! || status=$?
+  wait $! 2>/dev/null || status=$?  # says nothing of a command that a signal ended
   return "$status"
 }
 

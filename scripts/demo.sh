@@ -19,9 +19,11 @@ demo_take_model() {
   [ ! -e "$demo_model" ] || return 0
   take_lock "$cache/model.lock" "making the model"
   if [ ! -e "$demo_model" ]; then
+    unfinished=$demo_model.part
     step "making a model of 70 million random parameters" \
       "$build/bin/apir-make-model" "$demo_model.part" || die "the model could not be made"
     mv -- "$demo_model.part" "$demo_model"
+    unfinished=
   fi
   release_lock
 }

@@ -58,4 +58,5 @@ unset LD_LIBRARY_PATH LD_PRELOAD PKG_CONFIG_PATH CMAKE_PREFIX_PATH CPATH LIBRARY
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C.UTF-8
 
+# shellcheck disable=SC2016  # expanded in the sandbox
 exec chroot "$root" /bin/bash -c 'cd -- "$0" && exec "$@"' "$cwd" "$@"

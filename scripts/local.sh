@@ -75,7 +75,7 @@ with_backends() {
     shift 3
     mount --bind "$backends" "$stock"
     mount --rbind "$ours" "$backends"
-    exec "$@"' with_backends "$backends" "$stock" "$ours" "$@"
+    exec "$@"' run "$backends" "$stock" "$ours" "$@"
 }
 
 # Runs CMD where stock ggml finds our plug-in among its own backends.

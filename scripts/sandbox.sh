@@ -58,11 +58,13 @@ sandbox_ensure() {
     rm -rf --one-file-system -- "$root" "$cache"/sandbox-*.part
     say "-- this machine lacks $(missing_package): making a sandbox in $root (once)"
     sandbox_tools
+    unfinished=$root.part
     step "unpacking Debian $suite ($(package_names | wc -l) packages and what they need)" \
       unshare -m bash -c '. "$1"; sandbox_make "$2" "$3"' sandbox_make \
       "$top/scripts/sandbox.sh" "$root.part" "$top" ||
       die "the sandbox could not be made; is a Debian mirror reachable? (about 700 MB are fetched)"
     mv -T -- "$root.part" "$root"
+    unfinished=
     sandbox_versions "$root/$stamp"
   fi
   release_lock

@@ -28,10 +28,9 @@ mapfile -d '' -t command <$run/command
 mapfile -d '' -t environment <$run/environment
 
 # The first number in a port's name is the device's, and depends on what else the VM has.
-until [ -c /dev/vport*p3 ]; do
+until port=$(compgen -G '/dev/vport*p3'); do
   sleep 0.1
 done
-port=$(echo /dev/vport*p3)
 port=${port%3}
 exec {tell}>"${port}3"
 echo "boot $boot" >&"$tell"
@@ -41,7 +40,7 @@ if [ -e $run/plugin.so ]; then
   cp $run/plugin.so "$backends/libggml-virtgpu-apir.so"
 fi
 # Mount points of the host's folders that the guest has of its own.
-for share in $run/share-*; do
+for share in "$run"/share-*; do
   [ -e "$share" ] || continue
   mkdir -p "$(cat "$share")"
   mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=1048576 \
@@ -57,6 +56,7 @@ exec {out}> >(trap '' TERM; exec cat >"${port}1" {tell}>&-)
 out_pid=$!
 exec {err}> >(trap '' TERM; exec cat >"${port}2" {tell}>&- {out}>&-)
 err_pid=$!
+chown "$user" "/proc/self/fd/$out" "/proc/self/fd/$err"
 
 env -i -C "$directory" "${environment[@]}" APIR_BOOT="$boot" "${as_user[@]}" "${command[@]}" \
   </dev/null >&"$out" 2>&"$err" {out}>&- {err}>&- {tell}>&-
