@@ -1,0 +1,121 @@
+#include "plugin.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void exec_daemon(const struct daemon *daemon, bool with_library)
+{
+    char log[128];
+    snprintf(log, sizeof log, "%s/log", daemon->folder);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    unsetenv("GGML_BACKEND_PATH");
+    unsetenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
+    if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
+        _exit(126);
+    if (with_library)
+        execl(APIRD, APIRD, "--listen", daemon->socket, "--ggml-library", "cpu", "--threads", "1", (char *)NULL);
+    else
+        execl(APIRD, APIRD, "--listen", daemon->socket, (char *)NULL);
+    _exit(127);
+}
+
+int daemon_start(struct daemon *daemon, bool with_library)
+{
+    strcpy(daemon->folder, "/tmp/apir-test.XXXXXX");
+    if (!mkdtemp(daemon->folder))
+        return -errno;
+    snprintf(daemon->socket, sizeof daemon->socket, "%s/sock", daemon->folder);
+    daemon->pid = fork();
+    if (daemon->pid == 0)
+        exec_daemon(daemon, with_library);
+    struct stat info;
+    for (int i = 0; i < 2000 && stat(daemon->socket, &info) < 0; i++) /* 10 s */
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    return stat(daemon->socket, &info) < 0 ? -ETIMEDOUT : 0;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+    kill(daemon->pid, SIGTERM);
+    waitpid(daemon->pid, NULL, 0);
+    char log[128];
+    snprintf(log, sizeof log, "%s/log", daemon->folder);
+    unlink(log);
+    unlink(daemon->socket);
+    rmdir(daemon->folder);
+}
+
+void daemon_kill_workers(const struct daemon *daemon)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", daemon->pid, daemon->pid);
+    FILE *children = fopen(path, "r");
+    require(children != NULL, "the kernel lists children");
+    int pid;
+    while (fscanf(children, "%d", &pid) == 1)
+        kill(pid, SIGKILL);
+    fclose(children);
+}
+
+void require(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "not true: %s\n", what);
+    _exit(1);
+}
+
+static void read_all(int fd, char *output, size_t size)
+{
+    size_t used = 0;
+    char rest[256];
+    for (;;) {
+        bool full = used + 1 >= size;
+        ssize_t n = full ? read(fd, rest, sizeof rest) : read(fd, output + used, size - 1 - used);
+        if (n <= 0)
+            break;
+        used += full ? 0 : (size_t)n;
+    }
+    output[used] = '\0';
+}
+
+bool in_child(const char *socket, void (*body)(void *data), void *data, char *output, size_t size)
+{
+    int ends[2] = {-1, -1}, status = 0;
+    if (output && pipe(ends) < 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (output)
+            dup2(ends[1], STDERR_FILENO);
+        if (socket)
+            setenv("GGML_VIRTGPU_SOCKET", socket, 1);
+        else
+            unsetenv("GGML_VIRTGPU_SOCKET");
+        body(data);
+        _exit(0);
+    }
+    if (output) {
+        close(ends[1]);
+        read_all(ends[0], output, size);
+        close(ends[0]);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+ggml_backend_dev_t load_device(void)
+{
+    ggml_backend_reg_t reg = ggml_backend_load(PLUGIN);
+    require(reg != NULL, "the plug-in registers");
+    require(ggml_backend_reg_dev_count(reg) > 0, "the host has a device");
+    return ggml_backend_reg_dev_get(reg, 0);
+}
