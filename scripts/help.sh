@@ -132,7 +132,8 @@ help_test() {
   cat <<'END'
 usage: ./run test [ARGUMENT...]
 
-Builds, and runs tests/run-tests.sh in the sandbox. Ends with the line "N passed, N failed, N skipped".
+Builds with gcc, with clang and with sanitizers, and runs tests/run-tests.sh in the sandbox, which is given the
+arguments. Ends with the line "N passed, N failed, N skipped".
 END
 }
 

@@ -159,7 +159,7 @@ go_inside() {
 
 # Programs of the build, and the suites that Debian keeps out of the PATH.
 program_path() {
-  local dir path=$build/bin
+  local dir path=$build/bin:$build/tests
   for dir in "/usr/libexec/$triplet"/{ggml,llama.cpp-tests,llama/bin}; do
     [ ! -d "$dir" ] || path+=:$dir
   done

@@ -4,24 +4,37 @@
 # nothing there. Their environment says where things are:
 #   APIR_TOP        the checkout
 #   APIR_BUILD      the build under test: $APIR_BUILD/bin, $APIR_BUILD/lib, $APIR_BUILD/tests
+#   APIR_BUILD_CLANG, APIR_BUILD_SANITIZE   the other two builds (for run-tests.sh)
 #   APIR_TEMPORARY  a folder that is removed at the end
 
-cmd_test() { run_tests test run-tests.sh "$@"; }
-cmd_suites() { run_tests suites run-suites.sh "$@"; }
+cmd_test() {
+  go_inside test "$@"
+  leave_nothing_behind
+  build_variant release
+  build_variant clang
+  build_variant sanitize
+  run_tests run-tests.sh "$@"
+}
+
+cmd_suites() {
+  go_inside suites "$@"
+  leave_nothing_behind
+  build_variant release
+  run_tests run-suites.sh "$@"
+}
 
 run_tests() {
-  local command=$1 script=$top/tests/$2 status=0
-  shift 2
-  go_inside "$command" "$@"
-  leave_nothing_behind
+  local script=$top/tests/$1 status=0
+  shift
   temporary_folder
-  ensure_build
   if [ ! -e "$script" ]; then
     say "run: $script does not exist: there is nothing to run"
     echo "0 passed, 0 failed, 0 skipped"
     exit 1
   fi
-  APIR_TOP=$top APIR_BUILD=$build APIR_NO_BUILD=1 APIR_TEMPORARY=$temporary PATH=$(program_path) \
-    attended bash "$script" "$@" || status=$?
+  APIR_TOP=$top APIR_BUILD=$build \
+    APIR_BUILD_CLANG=$(build_folder clang) APIR_BUILD_SANITIZE=$(build_folder sanitize) \
+    APIR_NO_BUILD=1 APIR_TEMPORARY=$temporary \
+    PATH=$(program_path) attended bash "$script" "$@" || status=$?
   exit "$status"
 }

@@ -21,7 +21,8 @@ vm_pid=
 vm_waiting_label=    # what to show while the command runs, until the file vm_waiting_until exists
 vm_waiting_until=
 
-# Afterwards $vm_kernel and $vm_initramfs are files that QEMU can boot.
+# Afterwards $vm_kernel and $vm_initramfs are files that QEMU can boot, $vm_modules the folder of the
+# kernel's modules.
 vm_prepare() {
   local folder version key
   vm_find_kernel
@@ -37,12 +38,11 @@ vm_prepare() {
 
 # The sandbox's kernel, else the newest installed one that has a virtio-gpu driver.
 vm_find_kernel() {
-  local dir
-  for dir in /"$kernel_folder"/lib/modules/* $(printf '%s\n' /lib/modules/* | sort -Vr); do
-    [ -d "$dir/kernel/drivers/gpu/drm/virtio" ] || continue
-    version=${dir##*/}
-    folder=${dir%/lib/modules/*}
-    for vm_kernel in "$dir/vmlinuz" "$folder/boot/vmlinuz-$version"; do
+  for vm_modules in "/$kernel_folder"/lib/modules/* $(printf '%s\n' /lib/modules/* | sort -Vr); do
+    [ -d "$vm_modules/kernel/drivers/gpu/drm/virtio" ] || continue
+    version=${vm_modules##*/}
+    folder=${vm_modules%/lib/modules/*}
+    for vm_kernel in "$vm_modules/vmlinuz" "$folder/boot/vmlinuz-$version"; do
       [ ! -r "$vm_kernel" ] || { folder=${folder:-/}; return 0; }
     done
   done
@@ -131,6 +131,8 @@ vm_leave_message() {
   echo "$vm_user" >"$dir/user"
   echo "$vm_reboots" >"$dir/reboots"
   echo "$backends" >"$dir/backends"
+  echo "$build" >"$dir/build"
+  echo "$vm_modules" >"$dir/modules"
   echo 0 >"$dir/boots"
   [ ! -e "$plugin" ] || cp "$plugin" "$dir/plugin.so"
   for share in "${vm_shares[@]}"; do

@@ -4,6 +4,7 @@
 #   command, environment   NUL-separated words        directory, user   one line each
 #   reboots                how many times to reboot   boots             times booted so far (ours)
 #   plugin.so              our backend, if there      backends          where ggml looks for it
+#   build                  where our programs are     modules           where the kernel's modules are
 # The three virtio ports carry the command's stdout, its stderr, and what we tell the host.
 
 run=/run/apir
@@ -47,9 +48,23 @@ for share in "$run"/share-*; do
     "${share##*/}" "$(cat "$share")"
 done
 
+# modprobe looks here for the modules of the kernel that runs.
+if [ ! -e "/lib/modules/$(uname -r)" ]; then
+  mkdir -p /lib/modules
+  ln -s "$(cat $run/modules)" "/lib/modules/$(uname -r)"
+fi
+
+# Others than root can use what was built, too, wherever it is: in this layer, not on the host.
 as_user=()
-[ "$user" = root ] ||
+if [ "$user" != root ]; then
   as_user=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --clear-groups)
+  for path in "$(cat $run/build)" "$directory"; do
+    while [ -n "$path" ]; do
+      chmod o+x "$path"
+      path=${path%/*}
+    done
+  done
+fi
 
 # A port can be opened only once, a pipe any number of times (/dev/stderr).
 exec {out}> >(trap '' TERM; exec cat >"${port}1" {tell}>&-)
