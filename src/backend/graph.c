@@ -7,8 +7,9 @@
 
 enum {
     FIRST_CAPACITY = 1024,
-    PENDING = UINT32_MAX, /* number in the map of a tensor that is not listed yet */
 };
+
+#define PENDING UINT32_MAX /* number in the map of a tensor that is not listed yet */
 
 /* One run of apir_graph_build. */
 struct build {

@@ -6,7 +6,7 @@
 
 #include <ggml-backend.h>
 
-enum { LIMIT_MS = 100 };
+#define LIMIT_MS 100.0
 
 static double now_ms(void)
 {
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (devices == 0 && took > LIMIT_MS) {
-        fprintf(stderr, "declining took %.1f ms, more than %d\n", took, LIMIT_MS);
+        fprintf(stderr, "declining took %.1f ms, more than %.0f\n", took, LIMIT_MS);
         return 1;
     }
     return 0;
