@@ -52,4 +52,5 @@ check "two processes at once" two_at_once
 check "a killed process harms nobody" killed
 check "driver reload" reload
 check "conformance over virtgpu" conformance
+check "shared memory over virtgpu" virtgpu-device
 finish
