@@ -70,9 +70,10 @@ void raw_guest_submit(struct raw_guest *guest, const uint32_t *words, size_t cou
     raw_guest_send(guest, APIR_FRAME_SUBMIT, words, (uint32_t)(count * sizeof *words), -1);
 }
 
-static void nap(_Atomic uint32_t *word, uint32_t seen)
+/* Not everything that changes a word wakes its waiters. */
+static void nap(_Atomic uint32_t *word, uint32_t seen, unsigned round)
 {
-    const struct timespec slice = {.tv_nsec = 2000000};
+    const struct timespec slice = {.tv_nsec = 10000L << (round < 8 ? round : 8)};
     syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, NULL, 0);
 }
 
@@ -80,12 +81,12 @@ static void nap(_Atomic uint32_t *word, uint32_t seen)
 static bool wait_word(struct raw_guest *guest, _Atomic uint32_t *word, uint32_t before, bool may_be_dead)
 {
     uint64_t end = apir_clock_now() + PATIENCE_NS;
-    while (atomic_load(word) == before) {
+    for (unsigned round = 0; atomic_load(word) == before; round++) {
         if (apir_clock_now() > end)
             return false;
         if (!may_be_dead && atomic_load(apir_status_dead(guest->status.data)))
             return atomic_load(word) != before;
-        nap(word, before);
+        nap(word, before, round);
     }
     return true;
 }
