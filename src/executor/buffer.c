@@ -287,9 +287,9 @@ int handle_tensor_set_2d(void *data, struct apir_arena *scratch, const struct ap
     void *from;
     struct apir_mapping *memory =
         ret == 0 ? get_memory(executor, args->shm, args->shm_offset, total, &from) : NULL;
-    if (memory)
+    if (memory && total > 0) /* ggml would count through any number of empty rows */
         ggml_backend_tensor_set_2d(&tensor, from, args->offset, args->size, args->copies, args->stride, args->size);
-    else if (ret == 0)
+    else if (!memory && ret == 0)
         ret = -EFAULT;
     apir_shm_table_put(executor->memory, memory);
     put_buffer(executor, buffer);
@@ -309,9 +309,9 @@ int handle_tensor_get_2d(void *data, struct apir_arena *scratch, const struct ap
     ret = check_rows(&tensor, args->offset, args->size, args->copies, args->stride, &total);
     void *to;
     struct apir_mapping *memory = ret == 0 ? get_memory(executor, args->shm, args->shm_offset, total, &to) : NULL;
-    if (memory)
+    if (memory && total > 0) /* ggml would count through any number of empty rows */
         ggml_backend_tensor_get_2d(&tensor, to, args->offset, args->size, args->copies, args->stride, args->size);
-    else if (ret == 0)
+    else if (!memory && ret == 0)
         ret = -EFAULT;
     apir_shm_table_put(executor->memory, memory);
     put_buffer(executor, buffer);

@@ -5,8 +5,11 @@
 
 ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index)
 {
-    const struct apir_library *library = &executor->library;
-    return index < library->n_devices ? library->devices[index] : NULL;
+    struct apir_library *library = &executor->library;
+    pthread_mutex_lock(&library->lock);
+    ggml_backend_dev_t device = index < library->n_devices ? library->devices[index] : NULL;
+    pthread_mutex_unlock(&library->lock);
+    return device;
 }
 
 static enum apir_device_type device_type(ggml_backend_dev_t device)

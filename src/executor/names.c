@@ -97,7 +97,8 @@ int handle_negotiate(void *data, struct apir_arena *scratch, const struct apir_n
     bool *types = apir_arena_alloc(scratch, args->n_types * sizeof *types);
     if (!ops || !types)
         return -ENOMEM;
-    if (atomic_load_explicit(&names->negotiated, memory_order_acquire))
+    /* relaxed: decides only which of two queues that ask at once fills the tables */
+    if (atomic_exchange_explicit(&names->begun, true, memory_order_relaxed))
         return -EALREADY;
 
     map_ops(names, args);

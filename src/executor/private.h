@@ -31,6 +31,7 @@ struct apir_library {
 
 /* Session numbers to host numbers; filled once by negotiate. */
 struct apir_names {
+    _Atomic bool begun;      /* by one of the queues: the others are refused */
     _Atomic bool negotiated; /* release after the rest is filled, acquire before it is read */
     uint32_t n_ops, n_unary_ops, n_glu_ops, n_types;
     int16_t ops[APIR_MAX_OPS];
@@ -82,7 +83,7 @@ void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_
 /* Loads the library if that was not tried yet; the outcome is in executor->library. */
 void apir_library_load(struct apir_executor *executor);
 
-/* The device of an index, NULL if there is none or the library is not loaded. */
+/* The device of an index, NULL if there is none or the library is not loaded. Waits while it is being loaded. */
 ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index);
 
 /* Fills *tensor from the wire: type, op, shape, flags, parameters; not sources, not memory. -EOPNOTSUPP when the host

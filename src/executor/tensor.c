@@ -100,18 +100,19 @@ int apir_tensor_describe_list(const struct apir_executor *executor, const struct
     return 0;
 }
 
-/* Bytes from the first to behind the last element. -EINVAL when that exceeds any buffer. */
+/* Bytes from the first to behind the last element. -EINVAL when that exceeds any buffer. Not every kernel looks at the
+ * first stride: one that is smaller than a block counts as a block. */
 static int64_t extent(const struct ggml_tensor *tensor)
 {
-    uint64_t blck = (uint64_t)ggml_blck_size(tensor->type), bytes, step;
+    uint64_t blck = (uint64_t)ggml_blck_size(tensor->type), size = ggml_type_size(tensor->type), bytes, step;
     for (int i = 0; i < GGML_MAX_DIMS; i++)
         if (tensor->ne[i] == 0)
             return 0;
-    if (blck == 1)
-        bytes = ggml_type_size(tensor->type);
-    else
-        bytes = (uint64_t)tensor->ne[0] / blck * tensor->nb[0];
-    for (int i = blck == 1 ? 0 : 1; i < GGML_MAX_DIMS; i++)
+    uint64_t first = tensor->nb[0] < size ? size : tensor->nb[0];
+    if (!apir_checked_mul((uint64_t)tensor->ne[0] / blck - 1, first, &bytes) ||
+        !apir_checked_add(bytes, blck == 1 ? size : first, &bytes))
+        return -EINVAL;
+    for (int i = 1; i < GGML_MAX_DIMS; i++)
         if (!apir_checked_mul((uint64_t)tensor->ne[i] - 1, tensor->nb[i], &step) ||
             !apir_checked_add(bytes, step, &bytes))
             return -EINVAL;
