@@ -14,7 +14,13 @@ bench() {
 }
 # Cases of test-backend-ops by their parameters: small ones, for the reference is computed in the guest, which may be
 # emulated.
-small() { test-backend-ops test -b "$device" -p "$1" >/tmp/ops.$BASHPID 2>&1 && grep -c 'OK' /tmp/ops.$BASHPID; }
+small() {
+  local out status=0
+  out=$(mktemp)
+  test-backend-ops test -b "$device" -p "$1" >"$out" 2>&1 || status=$?
+  tail -n 5 "$out"
+  [ "$status" = 0 ] && grep -q 'OK' "$out"
+}
 two_at_once() {
   small 'ne=\[16,5,4,3\]' >/tmp/one 2>&1 &
   local one=$!
