@@ -80,21 +80,6 @@ enough_ops() {
   [ "$1" -ge 4000 ] && [ "$2" -ge "$wanted" ]
 }
 
-# test-llama-archs compares each architecture on the device with the CPU; a row for each.
-archs() { # LABEL REGEX (empty: all)
-  local status=0 good bad
-  "$run" local --threads 2 -- test-llama-archs -b "$device" ${2:+-a "$2"} >"$work/archs" 2>&1 </dev/null || status=$?
-  sed -i 's/\x1b\[[0-9;]*m//g' "$work/archs"
-  good=$(grep -F "$device" "$work/archs" | grep -o '\bOK\b' | wc -l)
-  bad=$(grep -F "$device" "$work/archs" | grep -o '\bFAIL\b' | wc -l)
-  passed=$((passed + good)) failed=$((failed + bad))
-  if [ "$status" != 0 ] || [ "$bad" != 0 ] || [ "$good" = 0 ]; then
-    not_ok "$1: exit code $status, $bad failures"
-    tail -n 30 "$work/archs" | sed 's/^/        | /'
-  fi
-  printf 'ok      %s: %d comparisons\n' "$1" "$good"
-}
-
 # --- refusals ----------------------------------------------------------------------------------
 
 # The plug-in declines: no device, quickly, and not a word; the program goes on.

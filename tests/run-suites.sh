@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# The long suites, in the sandbox: called by ./run suites. About an hour on two cores.
+#   APIR_BUILD   the build folder
+# Arguments: parts to run (ops archs vulkan splits), all without any.
+set -u
+top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
+build=${APIR_BUILD:?}
+# shellcheck source=tests/lib.sh
+. "$top/tests/lib.sh"
+device='[virtgpu] CPU'
+
+ops_part() {
+  section "every case of test-backend-ops"
+  backend_ops "all ops" "$run" local -- test-backend-ops test -b "$device"
+  section_end
+}
+
+archs_part() {
+  section "every architecture of test-llama-archs"
+  archs "llama architectures" ''
+  section_end
+}
+
+# Lavapipe is slow, but a backend whose buffers are not the host's memory.
+vulkan_ops='ADD,MUL,SUB,DIV,SCALE,SQR,CLAMP,CPY,CONT,GET_ROWS,NORM,RMS_NORM,SOFT_MAX,ROPE,CONCAT,ARGSORT,SUM_ROWS'
+vulkan_part() {
+  section "17 ops on Vulkan (lavapipe)"
+  backend_ops "ops on Vulkan" "$run" local --host-library vulkan -- \
+    test-backend-ops test -b '[virtgpu] Vulkan0' -o "$vulkan_ops"
+  section_end
+}
+
+# generate SESSION RUN... -- OPTIONS: 48 greedy tokens, the same on all sides but for where they are computed.
+generate() {
+  local session=$1 where=()
+  shift
+  while [ "$1" != -- ]; do
+    where+=("$1")
+    shift
+  done
+  shift
+  rm -f "$session"
+  "$run" "${where[@]}" -- llama-completion --model "$model" --prompt 'once upon a time' --predict 48 --ctx-size 512 \
+    --temp 0 --seed 1 --ignore-eos --no-conversation --no-repack --fit off --threads 1 --gpu-layers 99 \
+    --prompt-cache "$session" --prompt-cache-all --color off "$@"
+}
+same_text() { # OPTIONS
+  generate "$work/native" sandbox -- "$@" && generate "$work/remote" local --threads 1 -- "$@" &&
+    apir-compare "$model" "$work/native" "$work/remote"
+}
+splits_part() {
+  section "graphs that are split between the guest and the host"
+  model=$(small_model)
+  check "the same tokens with all on the host" same_text
+  check "the same tokens with the KV cache in the guest" same_text -nkvo
+  check "the same tokens with one matrix in the guest" same_text -ot 'blk.5.ffn_down=CPU'
+  section_end
+}
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(splits vulkan archs ops)
+for part in "${parts[@]}"; do
+  case $part in
+    splits | vulkan | archs | ops) "${part}_part" ;;
+    *) echo "run-suites.sh: no part named $part" >&2; exit 2 ;;
+  esac
+done
+summary
