@@ -28,6 +28,15 @@ demo_take_model() {
   release_lock
 }
 
+# A library that cannot be used is found before the VM boots.
+demo_check_library() {
+  local settings=()
+  mapfile -t settings < <(software_vulkan "$vm_library")
+  step "looking at the host library" env "${settings[@]}" \
+    "$build/bin/apird-worker" --probe --ggml-library "$vm_library" ||
+    die "the host library $vm_library cannot be used (--host-library)"
+}
+
 # demo_command SESSION LAYERS: afterwards ${demo_command[@]} is llama-completion's command line, the
 # same on all sides but for where it computes. Greedy; the session file holds the tokens' ids.
 demo_command() {
@@ -129,7 +138,7 @@ demo_speed() {
 demo_summary() {
   local guest_device graphs nodes device
   guest_device=$(sed -n 's/.*using device \(.*\) ([^()]*) - [0-9]* MiB free.*/\1/p' "$temporary/guest.log" |
-    paste -sd, | sed 's/,/, /g')
+    awk '{ printf "%s%s", NR > 1 ? ", " : "", $0 }')
   # apird: "context 3: 123 graphs, 45678 nodes, device CPU (libggml-cpu-x.so)"
   read -r graphs nodes device < <(sed -n \
     's/.*context [0-9]*: \([0-9]*\) graphs, \([0-9]*\) nodes, device \(.*\)/\1 \2 \3/p' \
@@ -168,6 +177,7 @@ cmd_demo() {
   vm_threads=$demo_threads
   temporary_folder
   ensure_build
+  demo_check_library
   demo_take_model
   demo_guest
   demo_native

@@ -14,7 +14,7 @@ vm_timeout=          # seconds that the command may take; none: no limit
 vm_qmp=              # socket for QEMU's monitor
 vm_shares=()         # folders that the guest can write
 vm_keep_log=
-vm_boot_limit=60     # seconds until the guest must have reached its init
+vm_boot_limit=90     # seconds until the guest must have reached its init
 
 vm_folder=           # temporary: sockets, logs, what guest and host tell each other
 vm_pid=
@@ -209,7 +209,7 @@ vm_stop_qemu() {
 # Follows what the guest says on the descriptor $1 until its last run of the command has ended, and
 # returns the command's exit code: the first that is not 0.
 vm_watch() {
-  local control=$1 result=0 running='' since=$SECONDS word boot status
+  local control=$1 result=0 running='' gone='' since=$SECONDS word boot status
   progress_next=2
   while :; do
     if read -rt 0.5 -u "$control" word boot status; then
@@ -220,7 +220,9 @@ vm_watch() {
           [ "$boot" -lt "$vm_reboots" ] || return "$result"
           running='' since=$SECONDS ;;
       esac
-    elif ! any_alive "$vm_pid"; then
+    elif [ -z "$gone" ] && ! any_alive "$vm_pid"; then
+      gone=1  # what it said last may be still unread
+    elif [ -n "$gone" ]; then
       vm_failed "$running" "the guest ended without an exit code of the command"
       return 75
     elif [ -z "$running" ] && [ $((SECONDS - since)) -ge "$vm_boot_limit" ]; then
