@@ -12,6 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A worker built with AddressSanitizer answers an allocation that is too large as malloc does. */
+static void let_malloc_fail(void)
+{
+    const char *set = getenv("ASAN_OPTIONS");
+    char options[1024];
+    snprintf(options, sizeof options, "%s%sallocator_may_return_null=1", set ? set : "", set ? ":" : "");
+    setenv("ASAN_OPTIONS", options, 1);
+}
+
 static void exec_daemon(const struct daemon *daemon, bool with_library)
 {
     char log[128];
@@ -19,6 +28,7 @@ static void exec_daemon(const struct daemon *daemon, bool with_library)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     unsetenv("GGML_BACKEND_PATH");
     unsetenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
+    let_malloc_fail();
     if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
         _exit(126);
     if (with_library)
