@@ -138,7 +138,7 @@ demo_speed() {
 demo_summary() {
   local guest_device graphs nodes device
   guest_device=$(sed -n 's/.*using device \(.*\) ([^()]*) - [0-9]* MiB free.*/\1/p' "$temporary/guest.log" |
-    awk '{ printf "%s%s", NR > 1 ? ", " : "", $0 }')
+    awk '{ printf "%s%s", (NR > 1 ? ", " : ""), $0 }')
   # apird: "context 3: 123 graphs, 45678 nodes, device CPU (libggml-cpu-x.so)"
   read -r graphs nodes device < <(sed -n \
     's/.*context [0-9]*: \([0-9]*\) graphs, \([0-9]*\) nodes, device \(.*\)/\1 \2 \3/p' \
