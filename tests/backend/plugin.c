@@ -12,13 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A worker built with AddressSanitizer answers an allocation that is too large as malloc does. */
-static void let_malloc_fail(void)
+/* A worker built with a sanitizer answers an allocation that is too large as malloc does. variable: its options. */
+static void let_malloc_fail(const char *variable)
 {
-    const char *set = getenv("ASAN_OPTIONS");
+    const char *set = getenv(variable);
     char options[1024];
     snprintf(options, sizeof options, "%s%sallocator_may_return_null=1", set ? set : "", set ? ":" : "");
-    setenv("ASAN_OPTIONS", options, 1);
+    setenv(variable, options, 1);
 }
 
 static void exec_daemon(const struct daemon *daemon, bool with_library)
@@ -28,7 +28,8 @@ static void exec_daemon(const struct daemon *daemon, bool with_library)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     unsetenv("GGML_BACKEND_PATH");
     unsetenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
-    let_malloc_fail();
+    let_malloc_fail("ASAN_OPTIONS");
+    let_malloc_fail("TSAN_OPTIONS");
     if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
         _exit(126);
     if (with_library)
