@@ -186,10 +186,10 @@ cmd_demo() {
   case $same in
     0) echo "  same output    yes, token by token ($said)" ;;
     1)
-      echo "  same output    no, native and guest are $said" | sed '2,$s/^/                 /'
+      echo "  same output    no, guest and native are $said" | sed '2,$s/^/                 /'
       if demo_local; then
         said=$(demo_compare local native) || :
-        echo "  without the VM, native and socket are $said" | sed '2,$s/^/                 /'
+        echo "  without the VM, socket and native are $said" | sed '2,$s/^/                 /'
       fi
       die "the guest's output is not the host's" ;;
     *) die "the outputs cannot be compared" ;;
