@@ -1,0 +1,36 @@
+/* An executor without a server: handlers are called directly. */
+#ifndef APIR_TESTS_EXECUTOR_FIXTURE_H
+#define APIR_TESTS_EXECUTOR_FIXTURE_H
+
+#include "executor/private.h"
+#include "fake-library.h"
+
+struct fixture {
+    struct apir_shm_table memory;
+    struct apir_executor *executor;
+    struct apir_arena scratch;
+};
+
+/* library as in apir_executor_options; symbol may be NULL. Nothing is loaded yet. */
+void fixture_open(struct fixture *f, const char *library, const char *symbol);
+void fixture_close(struct fixture *f);
+
+/* A numbering of the guest: ggml's own lists, each rotated. */
+struct numbering {
+    const char *ops[GGML_OP_COUNT], *unary_ops[GGML_UNARY_OP_COUNT], *glu_ops[GGML_GLU_OP_COUNT];
+    struct apir_type_info types[GGML_TYPE_COUNT];
+    struct apir_negotiate_args args;
+};
+
+void numbering_init(struct numbering *numbering, unsigned rotation);
+
+/* Loads the library and negotiates ggml's own numbering. */
+void fixture_make_ready(struct fixture *f);
+
+/* A handle of a new buffer. */
+uint64_t fixture_alloc(struct fixture *f, uint64_t size);
+
+/* A contiguous tensor in ggml's own numbering, without memory. */
+struct apir_tensor fixture_tensor(enum ggml_type type, uint64_t ne0, uint64_t ne1);
+
+#endif

@@ -1,0 +1,222 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+/* What load_library answers of a library; message must hold `says`. */
+static struct apir_load_library_reply load(struct fixture *f, const char *library, const char *symbol, const char *says)
+{
+    struct apir_load_library_reply reply = {0};
+    fixture_open(f, library, symbol);
+    assert_int_equal(handle_load_library(f->executor, &f->scratch, &reply), 0);
+    if (!strstr(reply.message, says))
+        fail_msg("\"%s\" does not say \"%s\"", reply.message, says);
+    assert_non_null(reply.library);
+    return reply;
+}
+
+static void assert_no_device(struct fixture *f)
+{
+    struct apir_device_get_info_reply info;
+    struct apir_stream_create_reply stream;
+    struct apir_buffer_alloc_reply buffer;
+    assert_int_equal(handle_device_get_info(f->executor, &f->scratch, &(struct apir_device_get_info_args){0}, &info),
+                     -ENODEV);
+    assert_int_equal(handle_stream_create(f->executor, &f->scratch, &(struct apir_stream_create_args){0}, &stream),
+                     -ENODEV);
+    assert_int_equal(
+        handle_buffer_alloc(f->executor, &f->scratch, &(struct apir_buffer_alloc_args){.size = 1}, &buffer), -ENODEV);
+}
+
+static void expect_failure(const char *library, const char *symbol, enum apir_load_status status, const char *says)
+{
+    struct fixture f;
+    struct apir_load_library_reply reply = load(&f, library, symbol, says);
+    assert_int_equal(reply.status, status);
+    assert_int_equal(reply.devices, 0);
+    assert_no_device(&f);
+    fixture_close(&f);
+}
+
+static void unset_library_says_what_to_set(void **state)
+{
+    (void)state;
+    expect_failure(NULL, NULL, APIR_LOAD_STATUS_PATH_MISSING, "--ggml-library");
+    expect_failure("", NULL, APIR_LOAD_STATUS_PATH_MISSING, "APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
+}
+
+static void missing_file_cannot_be_opened(void **state)
+{
+    (void)state;
+    expect_failure("/nonexistent/libggml.so", NULL, APIR_LOAD_STATUS_CANNOT_OPEN, "/nonexistent/libggml.so");
+}
+
+static void unknown_name_cannot_be_opened(void **state)
+{
+    (void)state;
+    expect_failure("no-such-backend", NULL, APIR_LOAD_STATUS_CANNOT_OPEN, "libggml-no-such-backend");
+}
+
+static void file_that_is_no_library_cannot_be_opened(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/apir-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "this is no library", 18), 18);
+    close(fd);
+    expect_failure(path, NULL, APIR_LOAD_STATUS_CANNOT_OPEN, path);
+    unlink(path);
+}
+
+static void library_without_the_symbol_names_it(void **state)
+{
+    (void)state;
+    expect_failure(LIBRARIES "/fake-other-symbol.so", NULL, APIR_LOAD_STATUS_SYMBOL_MISSING, "ggml_backend_init");
+    expect_failure(LIBRARIES "/fake-good.so", "no_such_symbol", APIR_LOAD_STATUS_SYMBOL_MISSING, "no_such_symbol");
+    expect_failure(LIBRARIES "/fake-good.so", "", APIR_LOAD_STATUS_SYMBOL_MISSING, "--ggml-reg");
+}
+
+static void library_of_another_generation_is_refused(void **state)
+{
+    (void)state;
+    expect_failure(LIBRARIES "/fake-other-version.so", NULL, APIR_LOAD_STATUS_REGISTER_FAILED, "another ggml");
+}
+
+static void library_that_does_not_register_is_refused(void **state)
+{
+    (void)state;
+    expect_failure(LIBRARIES "/fake-no-registry.so", NULL, APIR_LOAD_STATUS_REGISTER_FAILED, "did not register");
+}
+
+static void library_without_a_device_is_refused(void **state)
+{
+    (void)state;
+    expect_failure(LIBRARIES "/fake-no-device.so", NULL, APIR_LOAD_STATUS_NO_DEVICE, "no device");
+}
+
+static void good_library_has_its_device(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_device_get_info_reply info;
+    struct apir_device_get_memory_reply memory;
+    struct apir_load_library_reply reply = load(&f, LIBRARIES "/fake-good.so", NULL, "");
+    assert_int_equal(reply.status, APIR_LOAD_STATUS_OK);
+    assert_int_equal(reply.devices, 1);
+    assert_string_equal(reply.library, "fake-good.so");
+    assert_string_equal(reply.message, "");
+    assert_string_equal(reply.ggml_version, ggml_version());
+    assert_int_equal(handle_device_get_info(f.executor, &f.scratch, &(struct apir_device_get_info_args){0}, &info), 0);
+    assert_string_equal(info.info.name, "FAKE0");
+    assert_string_equal(info.info.description, "a fake");
+    assert_int_equal(info.info.type, APIR_DEVICE_TYPE_GPU);
+    assert_true(info.info.buffer_types == 1);
+    assert_int_equal(
+        handle_device_get_memory(f.executor, &f.scratch, &(struct apir_device_get_memory_args){0}, &memory), 0);
+    assert_true(memory.free == 1000 && memory.total == 2000);
+    fixture_close(&f);
+}
+
+static void other_symbol_registers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_load_library_reply reply = load(&f, LIBRARIES "/fake-other-symbol.so", "other_init", "");
+    assert_int_equal(reply.status, APIR_LOAD_STATUS_OK);
+    assert_int_equal(reply.devices, 1);
+    fixture_close(&f);
+}
+
+static void devices_beyond_the_maximum_are_left_out(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_device_get_info_reply info;
+    struct apir_load_library_reply reply = load(&f, LIBRARIES "/fake-many-devices.so", NULL, "");
+    assert_int_equal(reply.devices, APIR_MAX_DEVICES);
+    assert_int_equal(handle_device_get_info(f.executor, &f.scratch,
+                                            &(struct apir_device_get_info_args){.device = APIR_MAX_DEVICES - 1}, &info),
+                     0);
+    assert_int_equal(handle_device_get_info(f.executor, &f.scratch,
+                                            &(struct apir_device_get_info_args){.device = APIR_MAX_DEVICES}, &info),
+                     -ENODEV);
+    fixture_close(&f);
+}
+
+static void asking_again_gives_the_same_answer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_load_library_reply again = {0};
+    struct apir_load_library_reply first = load(&f, "/nonexistent/libggml.so", NULL, "");
+    assert_int_equal(handle_load_library(f.executor, &f.scratch, &again), 0);
+    assert_int_equal(again.status, first.status);
+    assert_string_equal(again.message, first.message);
+    fixture_close(&f);
+}
+
+static void library_is_found_by_its_name(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_load_library_reply reply = load(&f, "cpu", NULL, "");
+    assert_int_equal(reply.status, APIR_LOAD_STATUS_OK);
+    assert_int_equal(strncmp(reply.library, "libggml-cpu", 11), 0);
+    fixture_close(&f);
+}
+
+static void probe_prints_a_line_for_each_device(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char *text = NULL, message[256] = "";
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    fixture_open(&f, LIBRARIES "/fake-good.so", NULL);
+    assert_int_equal(apir_executor_probe(f.executor, out, message, sizeof message), 0);
+    fclose(out);
+    assert_string_equal(text, "FAKE0: a fake (fake-good.so)\n");
+    free(text);
+    fixture_close(&f);
+}
+
+static void probe_of_a_bad_library_says_why(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char message[256] = "";
+    fixture_open(&f, LIBRARIES "/fake-no-device.so", NULL);
+    assert_int_equal(apir_executor_probe(f.executor, stderr, message, sizeof message), -ENODEV);
+    assert_non_null(strstr(message, "no device"));
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unset_library_says_what_to_set),
+        cmocka_unit_test(missing_file_cannot_be_opened),
+        cmocka_unit_test(unknown_name_cannot_be_opened),
+        cmocka_unit_test(file_that_is_no_library_cannot_be_opened),
+        cmocka_unit_test(library_without_the_symbol_names_it),
+        cmocka_unit_test(library_of_another_generation_is_refused),
+        cmocka_unit_test(library_that_does_not_register_is_refused),
+        cmocka_unit_test(library_without_a_device_is_refused),
+        cmocka_unit_test(good_library_has_its_device),
+        cmocka_unit_test(other_symbol_registers),
+        cmocka_unit_test(devices_beyond_the_maximum_are_left_out),
+        cmocka_unit_test(asking_again_gives_the_same_answer),
+        cmocka_unit_test(library_is_found_by_its_name),
+        cmocka_unit_test(probe_prints_a_line_for_each_device),
+        cmocka_unit_test(probe_of_a_bad_library_says_why),
+    };
+    return cmocka_run_group_tests_name("library", tests, NULL, NULL);
+}

@@ -1,0 +1,226 @@
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+static struct apir_negotiate_reply negotiate(struct fixture *f, const struct apir_negotiate_args *args)
+{
+    struct apir_negotiate_reply reply = {0};
+    fixture_open(f, LIBRARIES "/fake-good.so", NULL);
+    assert_int_equal(handle_negotiate(f->executor, &f->scratch, args, &reply), 0);
+    assert_int_equal(reply.n_ops, args->n_ops);
+    assert_int_equal(reply.n_types, args->n_types);
+    return reply;
+}
+
+static bool has_pointers(const char *op)
+{
+    return strncmp(op, "MAP_CUSTOM", 10) == 0 || strcmp(op, "CUSTOM") == 0;
+}
+
+static void own_names_in_any_order_are_all_known(void **state)
+{
+    (void)state;
+    static const unsigned rotations[] = {0, 1, 17, 50};
+    for (size_t r = 0; r < 4; r++) {
+        struct fixture f;
+        struct numbering numbering;
+        numbering_init(&numbering, rotations[r]);
+        struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+        for (uint32_t i = 0; i < reply.n_ops; i++) {
+            assert_int_equal(reply.ops[i], !has_pointers(numbering.ops[i]));
+            if (reply.ops[i])
+                assert_string_equal(ggml_op_name((enum ggml_op)f.executor->names.ops[i]), numbering.ops[i]);
+        }
+        for (uint32_t i = 0; i < reply.n_types; i++) {
+            assert_int_equal(reply.types[i], numbering.types[i].block_size != 0);
+            if (reply.types[i])
+                assert_string_equal(ggml_type_name((enum ggml_type)f.executor->names.types[i]), numbering.types[i].name);
+        }
+        fixture_close(&f);
+    }
+}
+
+static void sub_ops_follow_their_own_order(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct numbering numbering;
+    numbering_init(&numbering, 3);
+    negotiate(&f, &numbering.args);
+    for (uint32_t i = 0; i < GGML_UNARY_OP_COUNT; i++)
+        assert_string_equal(ggml_unary_op_name((enum ggml_unary_op)f.executor->names.unary_ops[i]),
+                            numbering.unary_ops[i]);
+    for (uint32_t i = 0; i < GGML_GLU_OP_COUNT; i++)
+        assert_string_equal(ggml_glu_op_name((enum ggml_glu_op)f.executor->names.glu_ops[i]), numbering.glu_ops[i]);
+    fixture_close(&f);
+}
+
+static void unknown_names_are_not_known(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct numbering numbering;
+    numbering_init(&numbering, 0);
+    numbering.ops[GGML_OP_ADD] = "ADD2";
+    numbering.ops[GGML_OP_MUL] = "";
+    numbering.ops[GGML_OP_SUB] = "sub";
+    numbering.types[GGML_TYPE_F16].name = "f17";
+    struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+    assert_false(reply.ops[GGML_OP_ADD]);
+    assert_false(reply.ops[GGML_OP_MUL]);
+    assert_false(reply.ops[GGML_OP_SUB]);
+    assert_true(reply.ops[GGML_OP_DIV]);
+    assert_false(reply.types[GGML_TYPE_F16]);
+    assert_true(reply.types[GGML_TYPE_F32]);
+    fixture_close(&f);
+}
+
+static void types_of_another_size_are_not_known(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct numbering numbering;
+    numbering_init(&numbering, 0);
+    numbering.types[GGML_TYPE_Q4_0].type_size++;
+    numbering.types[GGML_TYPE_Q8_0].block_size *= 2;
+    numbering.types[GGML_TYPE_F16].block_size = 0;
+    struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+    assert_false(reply.types[GGML_TYPE_Q4_0]);
+    assert_false(reply.types[GGML_TYPE_Q8_0]);
+    assert_false(reply.types[GGML_TYPE_F16]);
+    assert_true(reply.types[GGML_TYPE_Q4_1]);
+    fixture_close(&f);
+}
+
+static void expect_only_stable_ops(const struct numbering *numbering)
+{
+    struct fixture f;
+    struct apir_negotiate_reply reply = negotiate(&f, &numbering->args);
+    assert_true(reply.ops[GGML_OP_ADD]);
+    assert_true(reply.ops[GGML_OP_MUL_MAT]);
+    assert_true(reply.ops[GGML_OP_NONE]);
+    assert_false(reply.ops[GGML_OP_ROPE]);
+    assert_false(reply.ops[GGML_OP_UNARY]);
+    assert_false(reply.ops[GGML_OP_FLASH_ATTN_EXT]);
+    assert_true(reply.types[GGML_TYPE_F32]);
+    fixture_close(&f);
+}
+
+static void other_release_has_only_stable_ops(void **state)
+{
+    (void)state;
+    static const char *const versions[] = {"", "0", "0.1.0", "0.270.0", "99.27.0", "0.27", "0.2.0"};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        struct numbering numbering;
+        numbering_init(&numbering, 0);
+        numbering.args.ggml_version = versions[i];
+        expect_only_stable_ops(&numbering);
+    }
+}
+
+static void other_limits_have_only_stable_ops(void **state)
+{
+    (void)state;
+    struct numbering numbering;
+    numbering_init(&numbering, 0);
+    numbering.args.max_src++;
+    expect_only_stable_ops(&numbering);
+    numbering.args.max_src--;
+    numbering.args.max_dims++;
+    expect_only_stable_ops(&numbering);
+    numbering.args.max_dims--;
+    numbering.args.max_op_params *= 2;
+    expect_only_stable_ops(&numbering);
+}
+
+static void other_patch_level_has_all_ops(void **state)
+{
+    (void)state;
+    char version[64];
+    struct fixture f;
+    struct numbering numbering;
+    strcpy(version, ggml_version());
+    strcpy(strrchr(version, '.'), ".999");
+    numbering_init(&numbering, 0);
+    numbering.args.ggml_version = version;
+    struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+    assert_true(reply.ops[GGML_OP_ROPE]);
+    fixture_close(&f);
+}
+
+static void lists_may_be_empty_or_as_long_as_allowed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_negotiate_args args = {.ggml_version = ""};
+    negotiate(&f, &args);
+    fixture_close(&f);
+    const char *names[APIR_MAX_OPS];
+    struct apir_type_info types[APIR_MAX_OPS];
+    for (uint32_t i = 0; i < APIR_MAX_OPS; i++) {
+        names[i] = "ADD";
+        types[i] = (struct apir_type_info){.name = "f32", .block_size = 1, .type_size = 4};
+    }
+    args = (struct apir_negotiate_args){.ggml_version = "", .ops = names, .n_ops = APIR_MAX_OPS, .unary_ops = names,
+                                        .n_unary_ops = APIR_MAX_OPS, .glu_ops = names, .n_glu_ops = APIR_MAX_OPS,
+                                        .types = types, .n_types = APIR_MAX_OPS};
+    struct apir_negotiate_reply reply = negotiate(&f, &args);
+    assert_true(reply.ops[APIR_MAX_OPS - 1]);
+    assert_true(reply.types[APIR_MAX_OPS - 1]);
+    fixture_close(&f);
+}
+
+static void *negotiate_once(void *data)
+{
+    struct fixture *f = data;
+    struct apir_arena scratch = {0};
+    struct numbering numbering;
+    struct apir_negotiate_reply reply;
+    numbering_init(&numbering, 0);
+    long ret = handle_negotiate(f->executor, &scratch, &numbering.args, &reply);
+    apir_arena_finish(&scratch);
+    return (void *)ret;
+}
+
+static void of_several_at_once_one_negotiates(void **state)
+{
+    (void)state;
+    struct fixture f;
+    pthread_t threads[4];
+    int good = 0;
+    fixture_open(&f, LIBRARIES "/fake-good.so", NULL);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, negotiate_once, &f), 0);
+    for (int i = 0; i < 4; i++) {
+        void *ret;
+        pthread_join(threads[i], &ret);
+        assert_true(ret == NULL || (long)ret == -EALREADY);
+        good += ret == NULL;
+    }
+    assert_int_equal(good, 1);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(own_names_in_any_order_are_all_known),
+        cmocka_unit_test(sub_ops_follow_their_own_order),
+        cmocka_unit_test(unknown_names_are_not_known),
+        cmocka_unit_test(types_of_another_size_are_not_known),
+        cmocka_unit_test(other_release_has_only_stable_ops),
+        cmocka_unit_test(other_limits_have_only_stable_ops),
+        cmocka_unit_test(other_patch_level_has_all_ops),
+        cmocka_unit_test(lists_may_be_empty_or_as_long_as_allowed),
+        cmocka_unit_test(of_several_at_once_one_negotiates),
+    };
+    return cmocka_run_group_tests_name("names", tests, NULL, NULL);
+}
