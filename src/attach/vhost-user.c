@@ -4,11 +4,12 @@
 #include <fcntl.h>
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_ring.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attach/vhost-queue.h"
+#include "attach/vhost-window.h"
 #include "util/fd.h"
 
 /* Requests of the front end (vhost-user specification). */
@@ -35,50 +36,35 @@ enum {
     GET_SHMEM_CONFIG = 44,
 };
 
-/* Requests of the back end. */
-enum { BACKEND_SHMEM_MAP = 9 };
-
 enum { /* bits */
-    F_PROTOCOL_FEATURES = 30,
     F_VERSION_1 = 32,
     PROTOCOL_MQ = 0,
     PROTOCOL_REPLY_ACK = 3,
     PROTOCOL_BACKEND_REQ = 5,
     PROTOCOL_CONFIG = 9,
     PROTOCOL_BACKEND_SEND_FD = 10,
-    PROTOCOL_SHMEM_MAP = 22,
 };
 
 enum {
     REPLIED = 1, /* a handler's result: it has sent the reply */
-    CONTROL_QUEUE = 0,
-    TURN = 64, /* commands that are handled before others have their turn */
     CONFIG_MAX = 256,
     SHMEM_REGIONS = 256,
     VRING_INDEX_MASK = 0xff,
     VRING_NO_FD = 0x100,
-    SHMEM_WRITABLE = 1,
-    WINDOW_ANSWER_MS = 10 * 1000,
-    WINDOW_TABLE_MS = 1000,
 };
-
-static uint64_t bit(unsigned number)
-{
-    return UINT64_C(1) << number;
-}
 
 static uint64_t offered_features(void)
 {
-    return bit(VIRTIO_GPU_F_VIRGL) | bit(VIRTIO_GPU_F_RESOURCE_BLOB) | bit(VIRTIO_GPU_F_CONTEXT_INIT) |
-           bit(VIRTIO_RING_F_INDIRECT_DESC) | bit(VIRTIO_RING_F_EVENT_IDX) | bit(F_PROTOCOL_FEATURES) |
-           bit(F_VERSION_1);
+    return apir_vhost_bit(VIRTIO_GPU_F_VIRGL) | apir_vhost_bit(VIRTIO_GPU_F_RESOURCE_BLOB) | apir_vhost_bit(VIRTIO_GPU_F_CONTEXT_INIT) |
+           apir_vhost_bit(VIRTIO_RING_F_INDIRECT_DESC) | apir_vhost_bit(VIRTIO_RING_F_EVENT_IDX) | apir_vhost_bit(APIR_VHOST_F_PROTOCOL_FEATURES) |
+           apir_vhost_bit(F_VERSION_1);
 }
 
 /* Not CONFIGURE_MEM_SLOTS: with it, QEMU 11.1 crashes at a reset while the window is mapped. */
 static uint64_t offered_protocol_features(void)
 {
-    return bit(PROTOCOL_MQ) | bit(PROTOCOL_REPLY_ACK) | bit(PROTOCOL_BACKEND_REQ) | bit(PROTOCOL_CONFIG) |
-           bit(PROTOCOL_BACKEND_SEND_FD) | bit(PROTOCOL_SHMEM_MAP);
+    return apir_vhost_bit(PROTOCOL_MQ) | apir_vhost_bit(PROTOCOL_REPLY_ACK) | apir_vhost_bit(PROTOCOL_BACKEND_REQ) | apir_vhost_bit(PROTOCOL_CONFIG) |
+           apir_vhost_bit(PROTOCOL_BACKEND_SEND_FD) | apir_vhost_bit(APIR_VHOST_PROTOCOL_SHMEM_MAP);
 }
 
 struct mem_table {
@@ -110,288 +96,6 @@ struct shmem_config {
     uint32_t padding;
     uint64_t sizes[SHMEM_REGIONS];
 };
-
-struct shmem_map {
-    uint8_t id;
-    uint8_t padding[7];
-    uint64_t fd_offset, shm_offset, size, flags;
-};
-
-/* An answer to a guest whose queue is stopped: given when it goes on. */
-struct late_answer {
-    struct apir_list link; /* apir_vhost_user.late */
-    struct apir_chain chain;
-    uint32_t size;
-    uint8_t bytes[];
-};
-
-/* ---- Queues ---- */
-
-static void notify(struct apir_vhost_queue *queue)
-{
-    uint64_t one = 1;
-    if (apir_virtqueue_should_notify(&queue->ring) && queue->call >= 0)
-        /* a full eventfd has notified already */
-        if (write(queue->call, &one, sizeof one) < 0)
-            return;
-}
-
-static void report_broken(struct apir_vhost_queue *queue)
-{
-    uint64_t one = 1;
-    apir_error(queue->door->log, "%s: virtqueue %d is broken: it is stopped until the driver resets it",
-               queue->door->listener.path, (int)(queue - queue->door->queues));
-    queue->broken = true;
-    if (queue->error >= 0 && write(queue->error, &one, sizeof one) < 0)
-        return;
-}
-
-static void stop_queue(struct apir_vhost_queue *queue)
-{
-    apir_loop_unwatch(queue->door->loop, &queue->source);
-    apir_loop_clear_timer(&queue->again);
-    apir_virtqueue_stop(&queue->ring);
-}
-
-/* A late answer that memory is too short for is lost: the guest's command then waits until its driver gives up. */
-static void answer_late(struct apir_vhost_user *door, const struct apir_chain *chain, const void *response,
-                        uint32_t size)
-{
-    struct late_answer *answer = malloc(sizeof *answer + size);
-    if (!answer)
-        return;
-    answer->chain = *chain;
-    answer->size = size;
-    memcpy(answer->bytes, response, size);
-    apir_list_append(&door->late, &answer->link);
-}
-
-static void respond(void *owner, const struct apir_chain *chain, const void *response, uint32_t size)
-{
-    struct apir_vhost_user *door = owner;
-    struct apir_vhost_queue *control = &door->queues[CONTROL_QUEUE];
-    if (!control->ring.used) {
-        answer_late(door, chain, response, size);
-        return;
-    }
-    apir_virtqueue_push(&control->ring, chain, response, size);
-    if (!door->handling)
-        notify(control);
-}
-
-static void give_late_answers(struct apir_vhost_user *door)
-{
-    struct apir_list *link;
-    while ((link = apir_list_take_first(&door->late))) {
-        struct late_answer *answer = apir_list_entry(link, struct late_answer, link);
-        respond(door, &answer->chain, answer->bytes, answer->size);
-        free(answer);
-    }
-}
-
-static void drop_late_answers(struct apir_vhost_user *door)
-{
-    struct apir_list *link;
-    while ((link = apir_list_take_first(&door->late)))
-        free(apir_list_entry(link, struct late_answer, link));
-}
-
-static void handle_request(struct apir_vhost_queue *queue, const struct apir_chain *chain)
-{
-    struct apir_vhost_user *door = queue->door;
-    if (queue == &door->queues[CONTROL_QUEUE])
-        apir_virtio_gpu_command(&door->gpu, &door->request, chain);
-    else
-        apir_virtqueue_push(&queue->ring, chain, NULL, 0); /* no display, hence no cursor */
-}
-
-static void run_queue(struct apir_vhost_queue *queue)
-{
-    struct apir_vhost_user *door = queue->door;
-    struct apir_chain chain;
-    int ret = 1;
-    door->handling = true;
-    for (unsigned i = 0; i < TURN && ret == 1; i++) {
-        ret = apir_virtqueue_pop(&queue->ring, &chain, &door->request);
-        if (ret == 1)
-            handle_request(queue, &chain);
-    }
-    door->handling = false;
-    notify(queue);
-    if (ret < 0) {
-        report_broken(queue);
-        stop_queue(queue);
-    } else if (ret == 1) {
-        apir_loop_set_timer(door->loop, &queue->again, 0);
-    }
-}
-
-static void queue_again(void *owner)
-{
-    run_queue(owner);
-}
-
-static void queue_kicked(void *owner, uint32_t events)
-{
-    struct apir_vhost_queue *queue = owner;
-    uint64_t count;
-    (void)events;
-    if (read(queue->kick, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR) {
-        report_broken(queue);
-        stop_queue(queue);
-        return;
-    }
-    run_queue(queue);
-}
-
-/* ---- The window ---- */
-
-static void window_ready(struct apir_vhost_user *door)
-{
-    apir_loop_clear_timer(&door->window_timer);
-    apir_virtio_gpu_set_window(&door->gpu, APIR_WINDOW_READY);
-}
-
-static void window_absent(struct apir_vhost_user *door, const char *why)
-{
-    apir_loop_clear_timer(&door->window_timer);
-    apir_error(door->log, "%s: no shared memory, hence no device in the guest: %s", door->listener.path, why);
-    apir_virtio_gpu_set_window(&door->gpu, APIR_WINDOW_ABSENT);
-}
-
-static void window_timeout(void *owner)
-{
-    struct apir_vhost_user *door = owner;
-    if (door->window_answered)
-        window_ready(door); /* another front end than QEMU need not send the table again */
-    else
-        window_absent(door, "the front end does not answer SHMEM_MAP");
-}
-
-/* QEMU answers before the guest can see the window, which is when it is in the memory table. */
-static void window_answered(struct apir_vhost_user *door, uint64_t error)
-{
-    if (door->window_answered)
-        return;
-    door->window_answered = true;
-    if (error && door->window_was_ready) /* the guest was paused, not reset: it is mapped still */
-        window_ready(door);
-    else if (error)
-        window_absent(door, "the front end refuses SHMEM_MAP");
-    else if (door->window_in_table)
-        window_ready(door);
-    else
-        apir_loop_set_timer(door->loop, &door->window_timer, WINDOW_TABLE_MS);
-}
-
-static void map_window(struct apir_vhost_user *door)
-{
-    struct shmem_map map = {
-        .id = VIRTIO_GPU_SHM_ID_HOST_VISIBLE, .size = door->gpu.window.size, .flags = SHMEM_WRITABLE};
-    door->window_was_ready = door->gpu.window_state == APIR_WINDOW_READY;
-    door->window_answered = false;
-    door->window_in_table = false;
-    apir_virtio_gpu_set_window(&door->gpu, APIR_WINDOW_PENDING);
-    if (!(door->protocol_features & bit(PROTOCOL_SHMEM_MAP)) || door->back.fd < 0) {
-        window_absent(door, "the front end lacks SHMEM_MAP (QEMU has it since 11.1)");
-        return;
-    }
-    int ret = apir_vhost_channel_send(&door->back, BACKEND_SHMEM_MAP, APIR_VHOST_NEED_REPLY, &map, sizeof map,
-                                      door->gpu.window.fd);
-    if (ret < 0)
-        window_absent(door, strerror(-ret));
-    else
-        apir_loop_set_timer(door->loop, &door->window_timer, WINDOW_ANSWER_MS);
-}
-
-static void back_ready(void *owner, uint32_t events)
-{
-    struct apir_vhost_user *door = owner;
-    uint64_t result;
-    (void)events;
-    int ret = apir_vhost_channel_receive(&door->back);
-    if (ret == 0)
-        return;
-    if (ret < 0) {
-        apir_loop_unwatch(door->loop, &door->back_source);
-        apir_vhost_channel_close(&door->back);
-        return;
-    }
-    if (door->back.header.request != BACKEND_SHMEM_MAP || door->back.header.size != sizeof result)
-        return;
-    memcpy(&result, door->back.payload, sizeof result);
-    window_answered(door, result);
-}
-
-/* ---- The life of queues ---- */
-
-/* A fresh driver starts at 0: all that its predecessor left is dropped. A machine that was only paused goes on. */
-static void start_control(struct apir_vhost_user *door, bool fresh)
-{
-    if (fresh) {
-        apir_virtio_gpu_reset(&door->gpu, "the guest was reset");
-        drop_late_answers(door);
-    }
-    map_window(door);
-}
-
-static int start_queue(struct apir_vhost_queue *queue)
-{
-    struct apir_vhost_user *door = queue->door;
-    bool control = queue == &door->queues[CONTROL_QUEUE];
-    if (control)
-        start_control(door, queue->base == 0);
-    int ret = apir_virtqueue_start(&queue->ring, &door->memory, queue->size, queue->descriptors, queue->available,
-                                   queue->used, queue->base);
-    if (ret < 0)
-        return ret;
-    queue->ring.indirect = door->features & bit(VIRTIO_RING_F_INDIRECT_DESC);
-    queue->ring.event_index = door->features & bit(VIRTIO_RING_F_EVENT_IDX);
-    ret = apir_loop_watch(door->loop, &queue->source, queue->kick, EPOLLIN);
-    if (ret < 0) {
-        apir_virtqueue_stop(&queue->ring);
-        return ret;
-    }
-    if (control)
-        give_late_answers(door);
-    run_queue(queue); /* its first kick may have come before */
-    return 0;
-}
-
-/* Starts the queue once all that it needs is there. */
-static int update_queue(struct apir_vhost_queue *queue)
-{
-    bool wanted = queue->enabled || !(queue->door->features & bit(F_PROTOCOL_FEATURES));
-    bool complete = queue->placed && queue->size > 0 && queue->kick >= 0 && queue->door->memory.count > 0;
-    if (queue->ring.used && !wanted) {
-        queue->base = queue->ring.next;
-        stop_queue(queue);
-    }
-    if (queue->ring.used || !wanted || !complete || queue->broken)
-        return 0;
-    return start_queue(queue);
-}
-
-/* The memory has moved: the rings are at other addresses of ours. */
-static int replace_ring(struct apir_vhost_queue *queue)
-{
-    if (!queue->ring.used)
-        return update_queue(queue);
-    bool indirect = queue->ring.indirect, event_index = queue->ring.event_index;
-    uint16_t notified = queue->ring.notified;
-    int ret = apir_virtqueue_start(&queue->ring, &queue->door->memory, queue->size, queue->descriptors,
-                                   queue->available, queue->used, queue->ring.next);
-    if (ret < 0) {
-        stop_queue(queue);
-        return ret;
-    }
-    queue->ring.indirect = indirect;
-    queue->ring.event_index = event_index;
-    queue->ring.notified = notified;
-    return 0;
-}
-
-/* ---- Requests of the front end ---- */
 
 static struct apir_vhost_queue *find_queue(struct apir_vhost_user *door, uint64_t index)
 {
@@ -484,11 +188,10 @@ static int handle_set_mem_table(struct apir_vhost_user *door)
     if (ret < 0)
         apir_memory_clear(&door->memory);
     for (unsigned i = 0; i < APIR_VIRTIO_GPU_QUEUES; i++) {
-        int moved = replace_ring(&door->queues[i]);
+        int moved = apir_vhost_queue_move(&door->queues[i]);
         ret = ret < 0 ? ret : moved;
     }
-    if (door->window_in_table && door->window_answered && door->gpu.window_state == APIR_WINDOW_PENDING)
-        window_ready(door);
+    apir_vhost_window_check(door);
     return ret;
 }
 
@@ -514,7 +217,7 @@ static int handle_set_vring_addr(struct apir_vhost_user *door)
     queue->available = addresses.available;
     queue->used = addresses.used;
     queue->placed = true;
-    return replace_ring(queue);
+    return apir_vhost_queue_move(queue);
 }
 
 static int handle_set_vring_base(struct apir_vhost_user *door)
@@ -536,9 +239,7 @@ static int handle_get_vring_base(struct apir_vhost_user *door)
     struct apir_vhost_queue *queue = find_queue(door, state.index);
     if (!queue)
         return -EINVAL;
-    if (queue->ring.used)
-        queue->base = queue->ring.next;
-    stop_queue(queue);
+    apir_vhost_queue_stop(queue);
     apir_fd_close(&queue->kick);
     queue->placed = false;
     queue->broken = false;
@@ -566,13 +267,10 @@ static int handle_set_vring_kick(struct apir_vhost_user *door)
     int ret = take_vring_fd(door, &queue, &fd);
     if (ret < 0)
         return ret;
-    if (queue->ring.used) {
-        queue->base = queue->ring.next;
-        stop_queue(queue);
-    }
+    apir_vhost_queue_stop(queue);
     apir_fd_close(&queue->kick);
     queue->kick = fd;
-    return update_queue(queue);
+    return apir_vhost_queue_update(queue);
 }
 
 static int handle_set_vring_call(struct apir_vhost_user *door)
@@ -607,7 +305,7 @@ static int handle_set_vring_enable(struct apir_vhost_user *door)
     if (!queue)
         return -EINVAL;
     queue->enabled = state.number != 0;
-    return update_queue(queue);
+    return apir_vhost_queue_update(queue);
 }
 
 static int handle_set_backend_req_fd(struct apir_vhost_user *door)
@@ -649,8 +347,6 @@ static int handle_get_shmem_config(struct apir_vhost_user *door)
     config.sizes[VIRTIO_GPU_SHM_ID_HOST_VISIBLE] = door->gpu.window.size;
     return reply(door, &config, sizeof config);
 }
-
-/* ---- Messages ---- */
 
 struct handler {
     uint32_t request;
@@ -710,7 +406,7 @@ static void disconnect(struct apir_vhost_user *door)
     apir_loop_clear_timer(&door->window_timer);
     for (unsigned i = 0; i < APIR_VIRTIO_GPU_QUEUES; i++) {
         struct apir_vhost_queue *queue = &door->queues[i];
-        stop_queue(queue);
+        apir_vhost_queue_stop(queue);
         apir_fd_close(&queue->kick);
         apir_fd_close(&queue->call);
         apir_fd_close(&queue->error);
@@ -718,7 +414,7 @@ static void disconnect(struct apir_vhost_user *door)
         queue->size = queue->base = 0;
     }
     apir_virtio_gpu_reset(&door->gpu, "the virtual machine is gone");
-    drop_late_answers(door);
+    apir_vhost_queue_drop_late(door);
     apir_memory_clear(&door->memory);
     apir_loop_unwatch(door->loop, &door->back_source);
     apir_vhost_channel_close(&door->back);
@@ -747,7 +443,7 @@ static void front_ready(void *owner, uint32_t events)
         apir_debug(door->log, "vhost-user request %u (%u bytes): %d", door->front.header.request,
                    door->front.header.size, ret);
         bool acknowledge = (door->front.header.flags & APIR_VHOST_NEED_REPLY) &&
-                           (door->protocol_features & bit(PROTOCOL_REPLY_ACK));
+                           (door->protocol_features & apir_vhost_bit(PROTOCOL_REPLY_ACK));
         if (ret < 0)
             apir_warn(door->log, "%s: vhost-user request %u (%u bytes) is refused: %s", door->listener.path,
                       door->front.header.request, door->front.header.size, strerror(-ret));
@@ -789,22 +485,16 @@ static void init_parts(struct apir_vhost_user *door)
 {
     apir_source_init(&door->listener_source, listener_ready, door);
     apir_source_init(&door->front_source, front_ready, door);
-    apir_source_init(&door->back_source, back_ready, door);
-    apir_timer_init(&door->window_timer, window_timeout, door);
+    apir_vhost_window_init(door);
     apir_vhost_channel_init(&door->front);
     apir_vhost_channel_init(&door->back);
     apir_list_init(&door->late);
     door->request.max = APIR_MAX_COMMAND;
-    door->gpu.respond = respond;
+    door->gpu.respond = apir_vhost_queue_respond;
     door->gpu.idle = gpu_idle;
     door->gpu.owner = door;
-    for (unsigned i = 0; i < APIR_VIRTIO_GPU_QUEUES; i++) {
-        struct apir_vhost_queue *queue = &door->queues[i];
-        queue->door = door;
-        queue->kick = queue->call = queue->error = -1;
-        apir_source_init(&queue->source, queue_kicked, queue);
-        apir_timer_init(&queue->again, queue_again, queue);
-    }
+    for (unsigned i = 0; i < APIR_VIRTIO_GPU_QUEUES; i++)
+        apir_vhost_queue_init(&door->queues[i], door);
 }
 
 int apir_vhost_user_init(struct apir_vhost_user *door, struct apir_loop *loop, const struct apir_log *log,

@@ -16,6 +16,17 @@
 
 struct apir_vhost_user;
 
+/* Bits of features and of protocol features (vhost-user specification). */
+enum {
+    APIR_VHOST_F_PROTOCOL_FEATURES = 30,
+    APIR_VHOST_PROTOCOL_SHMEM_MAP = 22,
+};
+
+static inline uint64_t apir_vhost_bit(unsigned number)
+{
+    return UINT64_C(1) << number;
+}
+
 /* A virtqueue as the front end has set it up so far. */
 struct apir_vhost_queue {
     struct apir_vhost_user *door;

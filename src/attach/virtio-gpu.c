@@ -266,6 +266,7 @@ static int create_context(struct apir_virtio_gpu *gpu, uint32_t id)
     apir_list_append(&gpu->contexts, &context->link);
     gpu->context_count++;
     gpu->worker_count++;
+    gpu->refused = false;
     return 0;
 }
 
@@ -281,8 +282,10 @@ static uint32_t handle_ctx_create(struct apir_virtio_gpu *gpu, const struct call
                command->debug_name);
     /* workers that are still ending count too: a guest must not make processes faster than they go */
     if (gpu->context_count >= gpu->max_contexts || gpu->worker_count >= 2 * gpu->max_contexts) {
-        apir_warn(gpu->log, "refused a context: %u are open, %u workers run (--max-contexts)", gpu->context_count,
-                  gpu->worker_count);
+        if (!gpu->refused)
+            apir_warn(gpu->log, "refused a context: %u are open, %u workers run (--max-contexts)", gpu->context_count,
+                      gpu->worker_count);
+        gpu->refused = true; /* said once: a guest must not fill the log */
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     }
     int ret = create_context(gpu, id);

@@ -680,10 +680,15 @@ static void random_commands_do_no_harm(void **state)
         words[0] = types[(unsigned)rand() % 12];
         if (words[0] == VIRTIO_GPU_CMD_CTX_CREATE && rand() % 8 == 0)
             words[7] = APIR_CAPSET_APIR;
-        if (words[0] == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB && rand() % 2)
-            words[7] = VIRTIO_GPU_BLOB_MEM_HOST3D, words[9] = 0, words[10] = words[11] = 0, words[12] *= PAGE, words[13] = 0;
-        if (words[0] == VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB && rand() % 2)
-            words[8] *= PAGE, words[9] = 0;
+        if (words[0] == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB && rand() % 2) {
+            words[7] = VIRTIO_GPU_BLOB_MEM_HOST3D;
+            words[9] = words[10] = words[11] = words[13] = 0;
+            words[12] *= PAGE;
+        }
+        if (words[0] == VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB && rand() % 2) {
+            words[8] *= PAGE;
+            words[9] = 0;
+        }
         send_command(device, words, rand() % 8 ? sizeof words : (size_t)rand() % sizeof words);
         device->answer_count = 0;
         apir_loop_step(&device->fixture.loop, 0);
