@@ -55,16 +55,18 @@ enum {
 
 static uint64_t offered_features(void)
 {
-    return apir_vhost_bit(VIRTIO_GPU_F_VIRGL) | apir_vhost_bit(VIRTIO_GPU_F_RESOURCE_BLOB) | apir_vhost_bit(VIRTIO_GPU_F_CONTEXT_INIT) |
-           apir_vhost_bit(VIRTIO_RING_F_INDIRECT_DESC) | apir_vhost_bit(VIRTIO_RING_F_EVENT_IDX) | apir_vhost_bit(APIR_VHOST_F_PROTOCOL_FEATURES) |
+    return apir_vhost_bit(VIRTIO_GPU_F_VIRGL) | apir_vhost_bit(VIRTIO_GPU_F_RESOURCE_BLOB) |
+           apir_vhost_bit(VIRTIO_GPU_F_CONTEXT_INIT) | apir_vhost_bit(VIRTIO_RING_F_INDIRECT_DESC) |
+           apir_vhost_bit(VIRTIO_RING_F_EVENT_IDX) | apir_vhost_bit(APIR_VHOST_F_PROTOCOL_FEATURES) |
            apir_vhost_bit(F_VERSION_1);
 }
 
 /* Not CONFIGURE_MEM_SLOTS: with it, QEMU 11.1 crashes at a reset while the window is mapped. */
 static uint64_t offered_protocol_features(void)
 {
-    return apir_vhost_bit(PROTOCOL_MQ) | apir_vhost_bit(PROTOCOL_REPLY_ACK) | apir_vhost_bit(PROTOCOL_BACKEND_REQ) | apir_vhost_bit(PROTOCOL_CONFIG) |
-           apir_vhost_bit(PROTOCOL_BACKEND_SEND_FD) | apir_vhost_bit(APIR_VHOST_PROTOCOL_SHMEM_MAP);
+    return apir_vhost_bit(PROTOCOL_MQ) | apir_vhost_bit(PROTOCOL_REPLY_ACK) | apir_vhost_bit(PROTOCOL_BACKEND_REQ) |
+           apir_vhost_bit(PROTOCOL_CONFIG) | apir_vhost_bit(PROTOCOL_BACKEND_SEND_FD) |
+           apir_vhost_bit(APIR_VHOST_PROTOCOL_SHMEM_MAP);
 }
 
 struct mem_table {
