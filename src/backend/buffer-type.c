@@ -45,13 +45,14 @@ size_t apir_buffer_type_get_max_size(ggml_backend_buffer_type_t buft)
     return of(buft)->max_size;
 }
 
-size_t apir_buffer_type_get_alloc_size(ggml_backend_buffer_type_t buft, const struct ggml_tensor *tensor)
+size_t apir_buffer_type_get_alloc_size(ggml_backend_buffer_type_t buft,
+                                       const struct ggml_tensor *tensor)
 {
     size_t size = ggml_nbytes(tensor);
     if (!of(buft)->has_alloc_size)
         return size;
     uint64_t answer = apir_op_ask_alloc_size(of(buft)->device, tensor);
-    /* ggml asserts that a tensor needs no less than its data; it has no way to be told of an error */
+    /* ggml asserts that a tensor needs no less than its data, and cannot be told of an error */
     return answer == UINT64_MAX || answer < size ? size : answer;
 }
 

@@ -26,7 +26,8 @@ const char *apir_buffer_type_get_name(ggml_backend_buffer_type_t buft);
 ggml_backend_buffer_t apir_buffer_type_alloc_buffer(ggml_backend_buffer_type_t buft, size_t size);
 size_t apir_buffer_type_get_alignment(ggml_backend_buffer_type_t buft);
 size_t apir_buffer_type_get_max_size(ggml_backend_buffer_type_t buft);
-size_t apir_buffer_type_get_alloc_size(ggml_backend_buffer_type_t buft, const struct ggml_tensor *tensor);
+size_t apir_buffer_type_get_alloc_size(ggml_backend_buffer_type_t buft,
+                                       const struct ggml_tensor *tensor);
 bool apir_buffer_type_is_host(ggml_backend_buffer_type_t buft);
 
 #endif

@@ -10,7 +10,8 @@
 #include "backend/tensor.h"
 #include "client/queue.h"
 
-/* Tensor data on its way: rows of size bytes, from or to memory of the application that is stride_data apart. */
+/* Tensor data on its way: rows of size bytes, from or to memory of the application that is
+ * stride_data apart. */
 struct transfer {
     struct apir_buffer *buffer;
     struct apir_tensor tensor;
@@ -35,7 +36,8 @@ static struct apir_queue *control_of(const struct apir_buffer *buffer)
 
 static struct apir_buffer *of(ggml_backend_buffer_t buffer)
 {
-    const struct apir_buffer_type *buft = (const struct apir_buffer_type *)ggml_backend_buffer_get_type(buffer);
+    const struct apir_buffer_type *buft =
+        (const struct apir_buffer_type *)ggml_backend_buffer_get_type(buffer);
     return buft->device->reg->abi->buffer_context(buffer);
 }
 
@@ -62,7 +64,8 @@ static int mirror_usage_locked(struct apir_buffer *buffer)
     enum ggml_backend_buffer_usage usage = ggml_backend_buffer_get_usage(buffer->of_ggml);
     if (usage == buffer->usage)
         return 0;
-    struct apir_buffer_set_usage_args args = {.buffer = buffer->handle, .usage = (enum apir_buffer_usage)usage};
+    struct apir_buffer_set_usage_args args = {.buffer = buffer->handle,
+                                              .usage = (enum apir_buffer_usage)usage};
     int ret = apir_call_buffer_set_usage(control_of(buffer), NULL, &args);
     if (ret == 0)
         buffer->usage = usage;
@@ -80,8 +83,8 @@ int apir_buffer_mirror_usage(struct apir_buffer *buffer)
     return ret;
 }
 
-/* Starts calls about the buffer: locks the control queue, orders the calls after what uses the buffer. After an error
- * nothing is to be ended. */
+/* Starts calls about the buffer: locks the control queue, orders the calls after what uses the
+ * buffer. After an error nothing is to be ended. */
 static int begin(struct apir_buffer *buffer)
 {
     int ret = apir_session_error(session_of(buffer));
@@ -165,8 +168,10 @@ enum ggml_status apir_buffer_init_tensor(ggml_backend_buffer_t buffer, struct gg
     const struct apir_reg *reg = self->device->reg;
     struct apir_buffer_init_tensor_args args;
     struct apir_buffer_init_tensor_reply reply;
-    /* only quantized tensors have padding that a backend must clear; a view has that of what it views */
-    if (tensor->view_src || !apir_names_knows_type(&reg->names, tensor) || !ggml_is_quantized(tensor->type))
+    /* only quantized tensors have padding that a backend must clear; a view has that of what it
+     * views */
+    if (tensor->view_src || !apir_names_knows_type(&reg->names, tensor) ||
+        !ggml_is_quantized(tensor->type))
         return GGML_STATUS_SUCCESS;
     if (apir_tensor_describe_data(reg, tensor, &args.tensor) != self || begin(self) < 0)
         return GGML_STATUS_FAILED;
@@ -179,20 +184,24 @@ enum ggml_status apir_buffer_init_tensor(ggml_backend_buffer_t buffer, struct gg
                                                             : GGML_STATUS_FAILED;
 }
 
-/* Describes the tensor of a call. The session fails when the tensor is not in the buffer: data would be lost. */
-static int describe(struct apir_buffer *buffer, const struct ggml_tensor *tensor, struct apir_tensor *to)
+/* Describes the tensor of a call. The session fails when the tensor is not in the buffer: data
+ * would be lost. */
+static int describe(struct apir_buffer *buffer, const struct ggml_tensor *tensor,
+                    struct apir_tensor *to)
 {
     const struct apir_reg *reg = buffer->device->reg;
     if (apir_session_error(reg->session) < 0)
         return -EPIPE;
-    if (apir_names_knows_type(&reg->names, tensor) && apir_tensor_describe_data(reg, tensor, to) == buffer)
+    if (apir_names_knows_type(&reg->names, tensor) &&
+        apir_tensor_describe_data(reg, tensor, to) == buffer)
         return 0;
-    apir_session_fail(reg->session, -EINVAL, "tensor that is not in its buffer, or of a type unknown to the host");
+    apir_session_fail(reg->session, -EINVAL,
+                      "tensor that is not in its buffer, or of a type unknown to the host");
     return -EINVAL;
 }
 
-void apir_buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value,
-                               size_t offset, size_t size)
+void apir_buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                               uint8_t value, size_t offset, size_t size)
 {
     struct apir_buffer *self = of(buffer);
     struct apir_tensor_memset_args args = {.value = value, .offset = offset, .size = size};
@@ -205,8 +214,10 @@ void apir_buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor 
 static void copy_rows(const struct transfer *transfer, char *staging, uint64_t first, uint64_t rows)
 {
     for (uint64_t i = 0; i < rows; i++) {
-        char *ours = staging + i * transfer->size, *theirs = transfer->data + (first + i) * transfer->stride_data;
-        memcpy(transfer->to_host ? ours : theirs, transfer->to_host ? theirs : ours, transfer->size);
+        char *ours = staging + i * transfer->size,
+             *theirs = transfer->data + (first + i) * transfer->stride_data;
+        memcpy(transfer->to_host ? ours : theirs, transfer->to_host ? theirs : ours,
+               transfer->size);
     }
 }
 
@@ -215,12 +226,20 @@ static int call_rows(const struct transfer *transfer, uint32_t shm, uint64_t fir
     struct apir_queue *control = control_of(transfer->buffer);
     uint64_t offset = transfer->offset + first * transfer->stride_tensor;
     if (transfer->to_host) {
-        struct apir_tensor_set_2d_args args = {.tensor = transfer->tensor, .offset = offset, .size = transfer->size,
-                                               .copies = rows, .stride = transfer->stride_tensor, .shm = shm};
+        struct apir_tensor_set_2d_args args = {.tensor = transfer->tensor,
+                                               .offset = offset,
+                                               .size = transfer->size,
+                                               .copies = rows,
+                                               .stride = transfer->stride_tensor,
+                                               .shm = shm};
         return apir_call_tensor_set_2d(control, NULL, &args);
     }
-    struct apir_tensor_get_2d_args args = {.tensor = transfer->tensor, .offset = offset, .size = transfer->size,
-                                           .copies = rows, .stride = transfer->stride_tensor, .shm = shm};
+    struct apir_tensor_get_2d_args args = {.tensor = transfer->tensor,
+                                           .offset = offset,
+                                           .size = transfer->size,
+                                           .copies = rows,
+                                           .stride = transfer->stride_tensor,
+                                           .shm = shm};
     return apir_call_tensor_get_2d(control, NULL, &args);
 }
 
@@ -232,7 +251,8 @@ static int call_bytes(const struct transfer *transfer, uint32_t shm, uint64_t of
             .tensor = transfer->tensor, .offset = offset, .size = size, .shm = shm};
         return apir_call_tensor_set(control, NULL, &args);
     }
-    struct apir_tensor_get_args args = {.tensor = transfer->tensor, .offset = offset, .size = size, .shm = shm};
+    struct apir_tensor_get_args args = {
+        .tensor = transfer->tensor, .offset = offset, .size = size, .shm = shm};
     return apir_call_tensor_get(control, NULL, &args);
 }
 
@@ -243,7 +263,8 @@ static int move_row_locked(const struct transfer *transfer, uint64_t row)
     char *theirs = transfer->data + row * transfer->stride_data;
     uint64_t offset = transfer->offset + row * transfer->stride_tensor;
     for (uint64_t done = 0; done < transfer->size;) {
-        int64_t piece = apir_staging_reserve(staging, session_of(transfer->buffer), transfer->size - done);
+        int64_t piece =
+            apir_staging_reserve(staging, session_of(transfer->buffer), transfer->size - done);
         if (piece < 0)
             return (int)piece;
         if (transfer->to_host)
@@ -275,9 +296,9 @@ static int move_locked(const struct transfer *transfer)
     struct apir_staging *staging = &transfer->buffer->device->reg->staging;
     for (uint64_t row = 0; row < transfer->rows;) {
         uint64_t rows = transfer->rows - row;
-        int64_t room = apir_staging_reserve(staging, session_of(transfer->buffer),
-                                            rows > APIR_STAGING_MAX / transfer->size ? APIR_STAGING_MAX
-                                                                                     : rows * transfer->size);
+        int64_t room = apir_staging_reserve(
+            staging, session_of(transfer->buffer),
+            rows > APIR_STAGING_MAX / transfer->size ? APIR_STAGING_MAX : rows * transfer->size);
         if (room < 0)
             return (int)room;
         if (rows > (uint64_t)room / transfer->size)
@@ -309,34 +330,44 @@ static void move(struct transfer *transfer, const struct ggml_tensor *tensor)
         give_zeros(transfer);
 }
 
-void apir_buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
-                               size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
-                               size_t stride_data)
+void apir_buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                               const void *data, size_t offset, size_t size, size_t n_copies,
+                               size_t stride_tensor, size_t stride_data)
 {
-    struct transfer transfer = {.buffer = of(buffer), .data = (char *)(uintptr_t)data, .to_host = true,
-                                .offset = offset, .size = size, .rows = n_copies,
-                                .stride_tensor = stride_tensor, .stride_data = stride_data};
+    struct transfer transfer = {.buffer = of(buffer),
+                                .data = (char *)(uintptr_t)data,
+                                .to_host = true,
+                                .offset = offset,
+                                .size = size,
+                                .rows = n_copies,
+                                .stride_tensor = stride_tensor,
+                                .stride_data = stride_data};
     move(&transfer, tensor);
 }
 
-void apir_buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
-                               size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
-                               size_t stride_data)
+void apir_buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                               void *data, size_t offset, size_t size, size_t n_copies,
+                               size_t stride_tensor, size_t stride_data)
 {
-    struct transfer transfer = {.buffer = of(buffer), .data = data, .to_host = false,
-                                .offset = offset, .size = size, .rows = n_copies,
-                                .stride_tensor = stride_tensor, .stride_data = stride_data};
+    struct transfer transfer = {.buffer = of(buffer),
+                                .data = data,
+                                .to_host = false,
+                                .offset = offset,
+                                .size = size,
+                                .rows = n_copies,
+                                .stride_tensor = stride_tensor,
+                                .stride_data = stride_data};
     move(&transfer, tensor);
 }
 
-void apir_buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
-                            size_t offset, size_t size)
+void apir_buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                            const void *data, size_t offset, size_t size)
 {
     apir_buffer_set_tensor_2d(buffer, tensor, data, offset, size, 1, 0, 0);
 }
 
-void apir_buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
-                            size_t offset, size_t size)
+void apir_buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                            void *data, size_t offset, size_t size)
 {
     apir_buffer_get_tensor_2d(buffer, tensor, data, offset, size, 1, 0, 0);
 }
@@ -349,13 +380,14 @@ static struct apir_buffer *own_buffer(const struct apir_reg *reg, const struct g
     return buffer && buffer->device->reg == reg ? buffer : NULL;
 }
 
-bool apir_buffer_cpy_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *src, struct ggml_tensor *dst)
+bool apir_buffer_cpy_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *src,
+                            struct ggml_tensor *dst)
 {
     struct apir_buffer *to = of(buffer), *from = own_buffer(to->device->reg, src);
     struct apir_tensor_copy_args args;
     struct apir_tensor_copy_reply reply;
-    if (!from || describe(from, src, &args.source) < 0 || describe(to, dst, &args.destination) < 0 ||
-        begin(to) < 0)
+    if (!from || describe(from, src, &args.source) < 0 ||
+        describe(to, dst, &args.destination) < 0 || begin(to) < 0)
         return false;
     wait_for_queues_locked(from);
     int ret = mirror_usage_locked(from);

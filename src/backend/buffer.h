@@ -1,4 +1,5 @@
-/* Buffers: memory of a device of the host. ggml knows one by an address that we invent; nothing is mapped there. */
+/* Buffers: memory of a device of the host. ggml knows one by an address that we invent; nothing is
+ * mapped there. */
 #ifndef APIR_BACKEND_BUFFER_H
 #define APIR_BACKEND_BUFFER_H
 
@@ -18,37 +19,43 @@ struct apir_buffer {
     uint64_t handle;
     void *base;
     uint64_t size;
-    enum ggml_backend_buffer_usage usage;  /* as the host knows it; guarded by the lock of the control queue */
-    _Atomic uint64_t queues;               /* bit q: queue q has computed with the buffer */
-    _Atomic uint64_t last[APIR_MAX_QUEUES]; /* sequence number of the last such call of each queue */
+    enum ggml_backend_buffer_usage
+        usage;               /* as the host knows it; guarded by the lock of the control queue */
+    _Atomic uint64_t queues; /* bit q: queue q has computed with the buffer */
+    _Atomic uint64_t
+        last[APIR_MAX_QUEUES]; /* sequence number of the last such call of each queue */
 };
 
 /* Allocates size bytes on a device. NULL when the host cannot. */
 ggml_backend_buffer_t apir_buffer_create(struct apir_device *device, size_t size);
 
-/* Notes that call `sequence` of queue `queue` is going to use the buffer: later calls about it wait for that one. */
+/* Notes that call `sequence` of queue `queue` is going to use the buffer: later calls about it wait
+ * for that one. */
 void apir_buffer_mark_use(struct apir_buffer *buffer, uint32_t queue, uint64_t sequence);
 
-/* Tells the host about a usage that ggml has set since the last time; ggml does so without a call. 0 or -errno. */
+/* Tells the host about a usage that ggml has set since the last time; ggml does so without a call.
+ * 0 or -errno. */
 int apir_buffer_mirror_usage(struct apir_buffer *buffer);
 
-/* What ggml calls. After an error of the session all but free and get_base do nothing, and get gives zeros. */
+/* What ggml calls. After an error of the session all but free and get_base do nothing, and get
+ * gives zeros. */
 void apir_buffer_free(ggml_backend_buffer_t buffer);
 void *apir_buffer_get_base(ggml_backend_buffer_t buffer);
 enum ggml_status apir_buffer_init_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor);
-void apir_buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value,
-                               size_t offset, size_t size);
-void apir_buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
-                            size_t offset, size_t size);
-void apir_buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
-                            size_t offset, size_t size);
-void apir_buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
-                               size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
-                               size_t stride_data);
-void apir_buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
-                               size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
-                               size_t stride_data);
-bool apir_buffer_cpy_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *src, struct ggml_tensor *dst);
+void apir_buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                               uint8_t value, size_t offset, size_t size);
+void apir_buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                            const void *data, size_t offset, size_t size);
+void apir_buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                            void *data, size_t offset, size_t size);
+void apir_buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                               const void *data, size_t offset, size_t size, size_t n_copies,
+                               size_t stride_tensor, size_t stride_data);
+void apir_buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                               void *data, size_t offset, size_t size, size_t n_copies,
+                               size_t stride_tensor, size_t stride_data);
+bool apir_buffer_cpy_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *src,
+                            struct ggml_tensor *dst);
 void apir_buffer_clear(ggml_backend_buffer_t buffer, uint8_t value);
 void apir_buffer_reset(ggml_backend_buffer_t buffer);
 

@@ -43,8 +43,10 @@ int apir_device_init(struct apir_device *device, struct apir_reg *reg, uint32_t 
         ret = -EBADMSG;
         goto err_arena;
     }
-    *device = (struct apir_device){
-        .reg = reg, .index = index, .type = announced_type(info->type), .buffer_types = info->buffer_types};
+    *device = (struct apir_device){.reg = reg,
+                                   .index = index,
+                                   .type = announced_type(info->type),
+                                   .buffer_types = info->buffer_types};
     snprintf(device->name, sizeof device->name, "[virtgpu] %s", info->name);
     snprintf(device->description, sizeof device->description, "%s", info->description);
     reg->abi->init_device(&device->base, (ggml_backend_reg_t)reg);
@@ -69,7 +71,8 @@ void apir_device_get_memory(ggml_backend_dev_t device, size_t *free, size_t *tot
 {
     struct apir_device_get_memory_args args = {.device = of(device)->index};
     struct apir_device_get_memory_reply reply = {0};
-    int ret = apir_call_device_get_memory(apir_session_control(of(device)->reg->session), NULL, &args, &reply);
+    int ret = apir_call_device_get_memory(apir_session_control(of(device)->reg->session), NULL,
+                                          &args, &reply);
     *free = ret == 0 ? reply.free : 0;
     *total = ret == 0 ? reply.total : 0;
 }

@@ -87,8 +87,8 @@ static int append(const struct build *build, const struct ggml_tensor *tensor, b
     if (ret < 0)
         return ret;
     struct apir_tensor *to = &builder->tensors[builder->n_tensors];
-    struct apir_buffer *buffer =
-        is_node ? apir_tensor_describe(reg, tensor, to) : apir_tensor_describe_data(reg, tensor, to);
+    struct apir_buffer *buffer = is_node ? apir_tensor_describe(reg, tensor, to)
+                                         : apir_tensor_describe_data(reg, tensor, to);
     if (!buffer && !ggml_is_empty(tensor))
         return refuse(build, tensor, "is in no buffer of this library");
     to->use_count = reg->abi->use_count(build->cgraph, tensor);
@@ -119,7 +119,8 @@ static int list_sources(const struct build *build, const struct ggml_tensor *ten
 }
 
 /* Lists the tensor after all that it refers to. */
-static int list(const struct build *build, const struct ggml_tensor *tensor, bool is_node, uint32_t *index)
+static int list(const struct build *build, const struct ggml_tensor *tensor, bool is_node,
+                uint32_t *index)
 {
     struct apir_graph_builder *builder = build->builder;
     uint32_t sources[GGML_MAX_SRC], n_sources = 0, viewed = 0;
@@ -139,8 +140,8 @@ static int list(const struct build *build, const struct ggml_tensor *tensor, boo
         builder->sources[*index][i] = sources[i];
     to->view_src = tensor->view_src ? viewed + 1 : 0;
     to->view_offs = tensor->view_src ? tensor->view_offs : 0;
-    bool added;
-    *apir_tensor_map_at(&builder->map, tensor, PENDING, &added) = *index; /* it is there since index_of or mark_nodes */
+    bool added; /* no: it is in the map since index_of or mark_nodes */
+    *apir_tensor_map_at(&builder->map, tensor, PENDING, &added) = *index;
     return 0;
 }
 
@@ -159,7 +160,8 @@ static int index_of(const struct build *build, const struct ggml_tensor *tensor,
     return 0;
 }
 
-/* Enters the nodes in the map, so that they can be told from other sources. Returns their number or -errno. */
+/* Enters the nodes in the map, so that they can be told from other sources. Returns their number or
+ * -errno. */
 static int mark_nodes(const struct build *build, struct ggml_tensor **nodes, int n)
 {
     int count = 0;
@@ -190,8 +192,8 @@ static int list_nodes(const struct build *build, struct ggml_tensor **nodes, int
     return 0;
 }
 
-int apir_graph_build(struct apir_graph_builder *builder, const struct apir_reg *reg, struct ggml_cgraph *cgraph,
-                     struct apir_graph *graph)
+int apir_graph_build(struct apir_graph_builder *builder, const struct apir_reg *reg,
+                     struct ggml_cgraph *cgraph, struct apir_graph *graph)
 {
     const struct build build = {.builder = builder, .reg = reg, .cgraph = cgraph};
     struct ggml_tensor **nodes = ggml_graph_nodes(cgraph);

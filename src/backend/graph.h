@@ -21,11 +21,12 @@ struct apir_graph_builder {
     uint32_t n_nodes, nodes_capacity;
 };
 
-/* Describes the nodes of cgraph, which may be part of a larger graph, with every tensor that they mention. *graph refers to
- * builder and to the names of ggml's tensors. Nodes that compute nothing and lie in a buffer that is not ours are left out:
- * ggml's scheduler puts such views anywhere. 0, -ENOMEM, or -EINVAL after a line in the log. */
-int apir_graph_build(struct apir_graph_builder *builder, const struct apir_reg *reg, struct ggml_cgraph *cgraph,
-                     struct apir_graph *graph);
+/* Describes the nodes of cgraph, which may be part of a larger graph, with every tensor that they
+ * mention. *graph refers to builder and to the names of ggml's tensors. Nodes that compute nothing
+ * and lie in a buffer that is not ours are left out: ggml's scheduler puts such views anywhere. 0,
+ * -ENOMEM, or -EINVAL after a line in the log. */
+int apir_graph_build(struct apir_graph_builder *builder, const struct apir_reg *reg,
+                     struct ggml_cgraph *cgraph, struct apir_graph *graph);
 
 /* Frees the memory. */
 void apir_graph_builder_finish(struct apir_graph_builder *builder);

@@ -24,7 +24,8 @@ static void number(struct apir_numbering *numbering, uint32_t count, uint64_t *s
 
 void apir_names_init(struct apir_names *names, uint64_t seed)
 {
-    static_assert(GGML_OP_COUNT <= APIR_MAX_OPS && GGML_TYPE_COUNT <= APIR_MAX_OPS, "limits of the protocol");
+    static_assert(GGML_OP_COUNT <= APIR_MAX_OPS && GGML_TYPE_COUNT <= APIR_MAX_OPS,
+                  "limits of the protocol");
     memset(names, 0, sizeof *names);
     number(&names->ops, GGML_OP_COUNT, &seed);
     number(&names->unary_ops, GGML_UNARY_OP_COUNT, &seed);
@@ -48,8 +49,8 @@ static const char *glu_op_name(uint32_t op)
 }
 
 /* Names in the order of their session numbers. */
-static const char *const *list(const struct apir_numbering *numbering, const char *(*name)(uint32_t),
-                               struct apir_arena *arena)
+static const char *const *list(const struct apir_numbering *numbering,
+                               const char *(*name)(uint32_t), struct apir_arena *arena)
 {
     const char **names = apir_arena_alloc(arena, numbering->count * sizeof *names);
     for (uint32_t i = 0; names && i < numbering->count; i++)
@@ -68,7 +69,8 @@ static struct apir_type_info type_info(enum ggml_type type)
         .name = name, .block_size = (uint64_t)blck, .type_size = ggml_type_size(type)};
 }
 
-int apir_names_request(const struct apir_names *names, struct apir_arena *arena, struct apir_negotiate_args *args)
+int apir_names_request(const struct apir_names *names, struct apir_arena *arena,
+                       struct apir_negotiate_args *args)
 {
     struct apir_type_info *types = apir_arena_alloc(arena, names->types.count * sizeof *types);
     *args = (struct apir_negotiate_args){
@@ -141,7 +143,8 @@ uint32_t apir_names_op(const struct apir_names *names, enum ggml_op op)
 void apir_names_op_params(const struct apir_names *names, const struct ggml_tensor *tensor,
                           int32_t params[APIR_MAX_OP_PARAMS])
 {
-    static_assert(sizeof tensor->op_params == APIR_MAX_OP_PARAMS * sizeof(int32_t), "limits of the protocol");
+    static_assert(sizeof tensor->op_params == APIR_MAX_OP_PARAMS * sizeof(int32_t),
+                  "limits of the protocol");
     memcpy(params, tensor->op_params, sizeof tensor->op_params);
     if (tensor->op == GGML_OP_UNARY)
         params[0] = names->unary_ops.to_session[params[0]];

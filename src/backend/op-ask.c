@@ -8,9 +8,11 @@ static int ask_support(const struct apir_device *device, const struct apir_op_qu
                        struct apir_op_answer *answer)
 {
     struct apir_arena arena = {0};
-    struct apir_device_supports_op_args args = {.device = device->index, .queries = query, .n_queries = 1};
+    struct apir_device_supports_op_args args = {
+        .device = device->index, .queries = query, .n_queries = 1};
     struct apir_device_supports_op_reply reply;
-    int ret = apir_call_device_supports_op(apir_session_control(device->reg->session), &arena, &args, &reply);
+    int ret = apir_call_device_supports_op(apir_session_control(device->reg->session), &arena,
+                                           &args, &reply);
     if (ret == 0 && reply.n_supported == 1 && reply.n_offload == 1) {
         answer->has_support = true;
         answer->supported = reply.supported[0];
@@ -24,9 +26,11 @@ static int ask_alloc_size(const struct apir_device *device, const struct apir_op
                           struct apir_op_answer *answer)
 {
     struct apir_arena arena = {0};
-    struct apir_device_get_alloc_size_args args = {.device = device->index, .queries = query, .n_queries = 1};
+    struct apir_device_get_alloc_size_args args = {
+        .device = device->index, .queries = query, .n_queries = 1};
     struct apir_device_get_alloc_size_reply reply;
-    int ret = apir_call_device_get_alloc_size(apir_session_control(device->reg->session), &arena, &args, &reply);
+    int ret = apir_call_device_get_alloc_size(apir_session_control(device->reg->session), &arena,
+                                              &args, &reply);
     if (ret == 0 && reply.n_sizes == 1) {
         answer->has_size = true;
         answer->size = reply.sizes[0];
@@ -35,8 +39,10 @@ static int ask_alloc_size(const struct apir_device *device, const struct apir_op
     return ret;
 }
 
-/* Looks the signature up, and asks the host on a miss; no lock is held meanwhile, so that two threads may both ask. */
-static struct apir_op_answer look_up(const struct apir_device *device, const struct apir_op_list *list, bool size)
+/* Looks the signature up, and asks the host on a miss; no lock is held meanwhile, so that two
+ * threads may both ask. */
+static struct apir_op_answer look_up(const struct apir_device *device,
+                                     const struct apir_op_list *list, bool size)
 {
     struct apir_reg *reg = device->reg;
     struct apir_op_key key;
@@ -54,10 +60,12 @@ static struct apir_op_answer look_up(const struct apir_device *device, const str
     return answer;
 }
 
-struct apir_op_answer apir_op_ask_support(const struct apir_device *device, const struct ggml_tensor *op)
+struct apir_op_answer apir_op_ask_support(const struct apir_device *device,
+                                          const struct ggml_tensor *op)
 {
     struct apir_op_list list;
-    if (apir_session_error(device->reg->session) < 0 || apir_op_list_collect(&list, device->reg, op) < 0)
+    if (apir_session_error(device->reg->session) < 0 ||
+        apir_op_list_collect(&list, device->reg, op) < 0)
         return (struct apir_op_answer){0};
     return look_up(device, &list, false);
 }
@@ -65,7 +73,8 @@ struct apir_op_answer apir_op_ask_support(const struct apir_device *device, cons
 uint64_t apir_op_ask_alloc_size(const struct apir_device *device, const struct ggml_tensor *tensor)
 {
     struct apir_op_list list;
-    if (apir_session_error(device->reg->session) < 0 || apir_op_list_collect(&list, device->reg, tensor) < 0)
+    if (apir_session_error(device->reg->session) < 0 ||
+        apir_op_list_collect(&list, device->reg, tensor) < 0)
         return UINT64_MAX;
     struct apir_op_answer answer = look_up(device, &list, true);
     return answer.has_size ? answer.size : UINT64_MAX;

@@ -8,8 +8,10 @@
 
 struct apir_device;
 
-/* Whether the device can compute op, and whether it wants it offloaded from the CPU; both false after an error. */
-struct apir_op_answer apir_op_ask_support(const struct apir_device *device, const struct ggml_tensor *op);
+/* Whether the device can compute op, and whether it wants it offloaded from the CPU; both false
+ * after an error. */
+struct apir_op_answer apir_op_ask_support(const struct apir_device *device,
+                                          const struct ggml_tensor *op);
 
 /* Bytes that the tensor needs in a buffer of the device; UINT64_MAX when the host cannot tell. */
 uint64_t apir_op_ask_alloc_size(const struct apir_device *device, const struct ggml_tensor *tensor);

@@ -106,7 +106,8 @@ static void merge(struct apir_op_answer *into, struct apir_op_answer answer)
     }
 }
 
-void apir_op_cache_put(struct apir_op_cache *cache, const struct apir_op_key *key, struct apir_op_answer answer)
+void apir_op_cache_put(struct apir_op_cache *cache, const struct apir_op_key *key,
+                       struct apir_op_answer answer)
 {
     pthread_rwlock_wrlock(&cache->lock);
     struct entry *entry = find_locked(cache, key);

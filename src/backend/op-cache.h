@@ -1,4 +1,5 @@
-/* The host's answers about ops, by signature. An answer for a signature never changes, so it is asked once. Thread-safe. */
+/* The host's answers about ops, by signature. An answer for a signature never changes, so it is
+ * asked once. Thread-safe. */
 #ifndef APIR_BACKEND_OP_CACHE_H
 #define APIR_BACKEND_OP_CACHE_H
 
@@ -22,7 +23,8 @@ struct apir_op_answer {
     uint64_t size;
 };
 
-/* Makes an empty cache that forgets everything when it has max answers. NULL: no memory. Free with destroy. */
+/* Makes an empty cache that forgets everything when it has max answers. NULL: no memory. Free with
+ * destroy. */
 struct apir_op_cache *apir_op_cache_create(uint32_t max);
 void apir_op_cache_destroy(struct apir_op_cache *cache);
 
@@ -30,7 +32,8 @@ void apir_op_cache_destroy(struct apir_op_cache *cache);
 struct apir_op_answer apir_op_cache_get(struct apir_op_cache *cache, const struct apir_op_key *key);
 
 /* Adds what answer knows. Does nothing when memory is short. */
-void apir_op_cache_put(struct apir_op_cache *cache, const struct apir_op_key *key, struct apir_op_answer answer);
+void apir_op_cache_put(struct apir_op_cache *cache, const struct apir_op_key *key,
+                       struct apir_op_answer answer);
 
 /* Number of signatures in it. */
 uint32_t apir_op_cache_count(struct apir_op_cache *cache);

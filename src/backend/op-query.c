@@ -16,7 +16,8 @@ static uint32_t position(const struct apir_op_list *list, const struct ggml_tens
     return 0;
 }
 
-static int add(struct apir_op_list *list, const struct apir_reg *reg, const struct ggml_tensor *tensor)
+static int add(struct apir_op_list *list, const struct apir_reg *reg,
+               const struct ggml_tensor *tensor)
 {
     if (position(list, tensor))
         return 0;
@@ -27,7 +28,8 @@ static int add(struct apir_op_list *list, const struct apir_reg *reg, const stru
 }
 
 /* ggml lets a view refer to a tensor that is none. */
-static int add_with_viewed(struct apir_op_list *list, const struct apir_reg *reg, const struct ggml_tensor *tensor)
+static int add_with_viewed(struct apir_op_list *list, const struct apir_reg *reg,
+                           const struct ggml_tensor *tensor)
 {
     int ret = 0;
     if (tensor->view_src)
@@ -35,7 +37,8 @@ static int add_with_viewed(struct apir_op_list *list, const struct apir_reg *reg
     return ret < 0 ? ret : add(list, reg, tensor);
 }
 
-int apir_op_list_collect(struct apir_op_list *list, const struct apir_reg *reg, const struct ggml_tensor *op)
+int apir_op_list_collect(struct apir_op_list *list, const struct apir_reg *reg,
+                         const struct ggml_tensor *op)
 {
     list->n = 0;
     if (!apir_names_knows_op(&reg->names, op))
@@ -63,11 +66,13 @@ static uint64_t buffer_class(const struct apir_reg *reg, const struct ggml_tenso
     const struct apir_buffer *buffer = apir_tensor_place(reg, tensor, &offset);
     if (!buffer)
         return 0;
-    return 1 + buffer->device->index * UINT64_C(4) + (uint64_t)ggml_backend_buffer_get_usage(buffer->of_ggml);
+    return 1 + buffer->device->index * UINT64_C(4) +
+           (uint64_t)ggml_backend_buffer_get_usage(buffer->of_ggml);
 }
 
 /* What the tensor refers to, 5 bits each: view, sources; then the class of its buffer. */
-static uint64_t links(const struct apir_reg *reg, const struct apir_op_list *list, const struct ggml_tensor *tensor)
+static uint64_t links(const struct apir_reg *reg, const struct apir_op_list *list,
+                      const struct ggml_tensor *tensor)
 {
     static_assert(APIR_MAX_CALL_TENSORS < 32 && 5 * (1 + GGML_MAX_SRC) <= 55, "links must fit");
     uint64_t word = position(list, tensor->view_src) | buffer_class(reg, tensor) << 55;
@@ -77,8 +82,8 @@ static uint64_t links(const struct apir_reg *reg, const struct apir_op_list *lis
     return word;
 }
 
-static uint64_t *write_tensor(uint64_t *to, const struct apir_reg *reg, const struct apir_op_list *list,
-                              const struct ggml_tensor *tensor)
+static uint64_t *write_tensor(uint64_t *to, const struct apir_reg *reg,
+                              const struct apir_op_list *list, const struct ggml_tensor *tensor)
 {
     bool with_op = tells_op(reg, tensor);
     *to++ = (uint64_t)tensor->type | (uint64_t)(with_op ? tensor->op : GGML_OP_NONE) << 16 |

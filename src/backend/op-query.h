@@ -1,27 +1,30 @@
-/* Questions about ops: what the host must be told to answer them, and their signature, under which answers are kept. */
+/* Questions about ops: what the host must be told to answer them, and their signature, under which
+ * answers are kept. */
 #ifndef APIR_BACKEND_OP_QUERY_H
 #define APIR_BACKEND_OP_QUERY_H
 
 #include "apir-protocol.h"
 #include "backend/reg.h"
 
-/* An op with its sources and what those are views of; what is viewed comes before its views, the op is last. */
+/* An op with its sources and what those are views of; what is viewed comes before its views, the op
+ * is last. */
 struct apir_op_list {
     const struct ggml_tensor *tensors[APIR_MAX_CALL_TENSORS];
     uint32_t n;
 };
 
-/* Lists what belongs to op. 0; -EOPNOTSUPP when it cannot be put to the host: too many tensors, a type or op that the host
- * does not know, a view of a view. */
-int apir_op_list_collect(struct apir_op_list *list, const struct apir_reg *reg, const struct ggml_tensor *op);
+/* Lists what belongs to op. 0; -EOPNOTSUPP when it cannot be put to the host: too many tensors, a
+ * type or op that the host does not know, a view of a view. */
+int apir_op_list_collect(struct apir_op_list *list, const struct apir_reg *reg,
+                         const struct ggml_tensor *op);
 
 enum {
     APIR_OP_KEY_TENSOR_WORDS = 20, /* of one tensor in a key, at most */
     APIR_OP_KEY_WORDS = 1 + APIR_MAX_CALL_TENSORS * APIR_OP_KEY_TENSOR_WORDS,
 };
 
-/* All that a host's answer can depend on, exactly. Where data are in a buffer is left out: ggml asks before it allocates.
- * Of a buffer only device and usage count. */
+/* All that a host's answer can depend on, exactly. Where data are in a buffer is left out: ggml
+ * asks before it allocates. Of a buffer only device and usage count. */
 struct apir_op_key {
     uint64_t hash;
     uint32_t n_words;

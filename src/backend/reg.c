@@ -13,14 +13,14 @@
 #include "backend/op-cache.h"
 #include "transport/transport.h"
 
-/* Where the first buffer pretends to be: no such address can be mapped on any 64-bit machine, so that following one by mistake
- * traps at once. */
+/* Where the first buffer pretends to be: no such address can be mapped on any 64-bit machine, so
+ * that following one by mistake traps at once. */
 #define FIRST_BASE (UINT64_C(1) << 56)
 
 /* The one state of the library, since ggml_backend_init is handed none. */
 static struct {
-    pthread_mutex_t lock;  /* guards reg */
-    struct apir_reg *reg;  /* NULL until a host was found */
+    pthread_mutex_t lock; /* guards reg */
+    struct apir_reg *reg; /* NULL until a host was found */
 } the_library = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void *apir_reg_take_base(struct apir_reg *reg, uint64_t size, uint64_t residue)
@@ -62,13 +62,15 @@ static struct apir_log make_log(void)
     bool on = debug && *debug && strcmp(debug, "0") != 0;
     return (struct apir_log){
         .stream = stderr,
-        .level = !on ? APIR_LOG_WARN : atoi(debug) >= 2 ? APIR_LOG_DEBUG : APIR_LOG_INFO,
+        .level = !on                ? APIR_LOG_WARN
+                 : atoi(debug) >= 2 ? APIR_LOG_DEBUG
+                                    : APIR_LOG_INFO,
         .prefix = "ggml-virtgpu",
     };
 }
 
-/* GGML_VIRTGPU_SHUFFLE=SEED, for tests: permutes the numbers of ops and types that the session uses, as a ggml of another
- * release would have them. */
+/* GGML_VIRTGPU_SHUFFLE=SEED, for tests: permutes the numbers of ops and types that the session
+ * uses, as a ggml of another release would have them. */
 static uint64_t shuffle_seed(void)
 {
     const char *seed = getenv("GGML_VIRTGPU_SHUFFLE");
@@ -90,7 +92,8 @@ static int is_other_copy(struct dl_phdr_info *info, size_t size, void *data)
            strcmp(base_name(info->dlpi_name), base_name(self->dli_fname)) == 0;
 }
 
-/* Two copies in one process would be two sessions, with devices of the same names whose buffers do not mix. */
+/* Two copies in one process would be two sessions, with devices of the same names whose buffers do
+ * not mix. */
 static bool has_other_copy(void)
 {
     Dl_info self;
@@ -102,7 +105,9 @@ static const struct apir_abi *choose_abi(const struct apir_log *log)
 {
     const struct apir_abi *abi = apir_abi_find(ggml_version());
     if (!abi)
-        apir_info(log, "this is ggml %s, and its private interface is not known here: no device is offered; known are %s",
+        apir_info(log,
+                  "this is ggml %s, and its private interface is not known here: no device is "
+                  "offered; known are %s",
                   ggml_version(), apir_abi_known());
     else if (has_other_copy())
         apir_info(log, "another copy of this library is loaded: this one offers no device");
@@ -124,11 +129,12 @@ static bool may_have_door(const struct apir_log *log)
     if (dir)
         closedir(dir);
     if (!found)
-        apir_info(log, "there is no render node in /dev/dri, and GGML_VIRTGPU_SOCKET is not set: no device is offered");
+        apir_info(log, "there is no render node in /dev/dri, and GGML_VIRTGPU_SOCKET is not set: "
+                       "no device is offered");
     return found;
 }
 
-/* Has the host load its library. Returns the number of devices, or -errno after a line in the log. */
+/* Has the host load its library. Returns its number of devices, or -errno after a log line. */
 static int load_library(const struct apir_reg *reg)
 {
     struct apir_arena arena = {0};

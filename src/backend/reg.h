@@ -13,23 +13,23 @@
 struct apir_device;
 struct apir_op_cache;
 
-/* Lives from the first ggml_backend_init that finds a host to the end of the process: ggml never says that it has let go
- * of its devices. */
+/* Lives from the first ggml_backend_init that finds a host to the end of the process: ggml never
+ * says that it has let go of its devices. */
 struct apir_reg {
     union apir_abi_reg base; /* first: a ggml_backend_reg_t of ours points here */
     const struct apir_abi *abi;
-    const struct apir_log *log;   /* borrowed */
-    struct apir_session *session; /* owned */
-    struct apir_names names;      /* constant once negotiated */
+    const struct apir_log *log;    /* borrowed */
+    struct apir_session *session;  /* owned */
+    struct apir_names names;       /* constant once negotiated */
     struct apir_op_cache *answers; /* owned */
-    struct apir_staging staging;  /* guarded by the lock of the control queue */
-    _Atomic uint64_t next_base;   /* where the next buffer pretends to be */
-    struct apir_device *devices;  /* owned; constant */
+    struct apir_staging staging;   /* guarded by the lock of the control queue */
+    _Atomic uint64_t next_base;    /* where the next buffer pretends to be */
+    struct apir_device *devices;   /* owned; constant */
     uint32_t n_devices;
 };
 
-/* Takes addresses for a buffer of size bytes that no other buffer of this process has. residue: address modulo
- * APIR_BASE_ALIGN. Nothing is mapped there. */
+/* Takes addresses for a buffer of size bytes that no other buffer of this process has. residue:
+ * address modulo APIR_BASE_ALIGN. Nothing is mapped there. */
 enum {
     APIR_BASE_ALIGN = 4096,
 };
@@ -41,8 +41,8 @@ size_t apir_reg_get_device_count(ggml_backend_reg_t reg);
 ggml_backend_dev_t apir_reg_get_device(ggml_backend_reg_t reg, size_t index);
 void *apir_reg_get_proc_address(ggml_backend_reg_t reg, const char *name);
 
-/* What the library exports; ggml looks both up by name. init returns the same registration each time, or NULL when
- * there is no device to offer; score is above 0 when init may find one. */
+/* What the library exports; ggml looks both up by name. init returns the same registration each
+ * time, or NULL when there is no device to offer; score is above 0 when init may find one. */
 __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backend_init(void);
 __attribute__((visibility("default"))) int ggml_backend_score(void);
 

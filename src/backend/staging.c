@@ -16,7 +16,8 @@ static uint64_t piece(uint64_t wanted)
     return size;
 }
 
-int64_t apir_staging_reserve(struct apir_staging *staging, struct apir_session *session, uint64_t wanted)
+int64_t apir_staging_reserve(struct apir_staging *staging, struct apir_session *session,
+                             uint64_t wanted)
 {
     int ret = 0;
     for (uint64_t size = piece(wanted); staging->shm.size < size; size /= 2) {

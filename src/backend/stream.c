@@ -15,7 +15,8 @@ enum {
     FIRST_GRAPH_SIZE = 64 * 1024,
 };
 
-/* Owned by ggml, which ends it with ggml_backend_free. Used by one thread at a time, as ggml demands. */
+/* Owned by ggml, which ends it with ggml_backend_free. Used by one thread at a time, as ggml
+ * demands. */
 struct apir_stream {
     union apir_abi_backend base; /* first: a ggml_backend_t of ours points here */
     struct apir_device *device;  /* borrowed */
@@ -109,7 +110,8 @@ static int64_t write_graph(struct apir_stream *stream, const struct apir_graph *
     struct apir_enc enc;
     int ret = stream->graph.size ? 0 : grow(stream);
     while (ret == 0) {
-        uint64_t size = stream->graph.size < APIR_MAX_GRAPH_BYTES ? stream->graph.size : APIR_MAX_GRAPH_BYTES;
+        uint64_t size =
+            stream->graph.size < APIR_MAX_GRAPH_BYTES ? stream->graph.size : APIR_MAX_GRAPH_BYTES;
         apir_enc_init(&enc, stream->graph.data, size);
         apir_encode_graph(&enc, graph);
         if (apir_enc_ok(&enc))
@@ -161,7 +163,8 @@ static enum ggml_status to_ggml(enum apir_graph_status status)
 /* Has the host compute the graph of size bytes in shared memory. */
 static int compute(struct apir_stream *stream, uint64_t size, enum ggml_status *status)
 {
-    struct apir_graph_compute_args args = {.stream = stream->handle, .shm = stream->graph.id, .size = size};
+    struct apir_graph_compute_args args = {
+        .stream = stream->handle, .shm = stream->graph.id, .size = size};
     struct apir_graph_compute_reply reply;
     apir_queue_lock(stream->queue);
     mark_uses(&stream->builder, apir_queue_id(stream->queue), apir_queue_next(stream->queue));

@@ -6,7 +6,8 @@
 
 struct apir_device;
 
-/* Makes a backend on the host; ggml_backend_free ends it. NULL when the host cannot, or all queues are in use. */
+/* Makes a backend on the host; ggml_backend_free ends it. NULL when the host cannot, or all queues
+ * are in use. */
 ggml_backend_t apir_stream_create(struct apir_device *device);
 
 /* What ggml calls. */

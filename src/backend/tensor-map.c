@@ -25,7 +25,8 @@ void apir_tensor_map_clear(struct apir_tensor_map *map)
 }
 
 /* The slot of key, or the free one where it belongs. Tensors are at least 16 bytes apart. */
-static struct apir_tensor_slot *find(const struct apir_tensor_map *map, const struct ggml_tensor *key)
+static struct apir_tensor_slot *find(const struct apir_tensor_map *map,
+                                     const struct ggml_tensor *key)
 {
     uint64_t hash = ((uintptr_t)key >> 4) * UINT64_C(0x9e3779b97f4a7c15);
     uint32_t at = (uint32_t)(hash >> 32) & (map->n_slots - 1);
@@ -36,7 +37,8 @@ static struct apir_tensor_slot *find(const struct apir_tensor_map *map, const st
 
 static bool grow(struct apir_tensor_map *map)
 {
-    struct apir_tensor_map larger = {.n_slots = map->n_slots ? map->n_slots * 2 : FIRST_SLOTS, .epoch = 1};
+    struct apir_tensor_map larger = {.n_slots = map->n_slots ? map->n_slots * 2 : FIRST_SLOTS,
+                                     .epoch = 1};
     larger.slots = calloc(larger.n_slots, sizeof *larger.slots);
     if (!larger.slots)
         return false;
@@ -52,8 +54,8 @@ static bool grow(struct apir_tensor_map *map)
     return true;
 }
 
-uint32_t *apir_tensor_map_at(struct apir_tensor_map *map, const struct ggml_tensor *key, uint32_t initial,
-                             bool *added)
+uint32_t *apir_tensor_map_at(struct apir_tensor_map *map, const struct ggml_tensor *key,
+                             uint32_t initial, bool *added)
 {
     if (map->n_used >= map->n_slots / 2 && !grow(map))
         return NULL;

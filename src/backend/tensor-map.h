@@ -19,10 +19,10 @@ struct apir_tensor_map {
 /* Forgets all keys. */
 void apir_tensor_map_clear(struct apir_tensor_map *map);
 
-/* The number of a tensor; a key that is not there is added with number `initial`, *added then tells. The pointer is good until
- * the next call. NULL: no memory. */
-uint32_t *apir_tensor_map_at(struct apir_tensor_map *map, const struct ggml_tensor *key, uint32_t initial,
-                             bool *added);
+/* The number of a tensor; a key that is not there is added with number `initial`, *added then
+ * tells. The pointer is good until the next call. NULL: no memory. */
+uint32_t *apir_tensor_map_at(struct apir_tensor_map *map, const struct ggml_tensor *key,
+                             uint32_t initial, bool *added);
 
 /* Frees the memory. */
 void apir_tensor_map_finish(struct apir_tensor_map *map);

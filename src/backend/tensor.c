@@ -16,10 +16,12 @@ struct apir_buffer *apir_tensor_place(const struct apir_reg *reg, const struct g
     return buffer;
 }
 
-struct apir_buffer *apir_tensor_describe_data(const struct apir_reg *reg, const struct ggml_tensor *tensor,
+struct apir_buffer *apir_tensor_describe_data(const struct apir_reg *reg,
+                                              const struct ggml_tensor *tensor,
                                               struct apir_tensor *to)
 {
-    static_assert(GGML_MAX_DIMS == APIR_MAX_DIMS && GGML_MAX_SRC == APIR_MAX_SRC, "limits of the protocol");
+    static_assert(GGML_MAX_DIMS == APIR_MAX_DIMS && GGML_MAX_SRC == APIR_MAX_SRC,
+                  "limits of the protocol");
     uint64_t offset = 0;
     struct apir_buffer *buffer = apir_tensor_place(reg, tensor, &offset);
     *to = (struct apir_tensor){
@@ -37,8 +39,8 @@ struct apir_buffer *apir_tensor_describe_data(const struct apir_reg *reg, const 
     return buffer;
 }
 
-struct apir_buffer *apir_tensor_describe(const struct apir_reg *reg, const struct ggml_tensor *tensor,
-                                         struct apir_tensor *to)
+struct apir_buffer *apir_tensor_describe(const struct apir_reg *reg,
+                                         const struct ggml_tensor *tensor, struct apir_tensor *to)
 {
     struct apir_buffer *buffer = apir_tensor_describe_data(reg, tensor, to);
     to->op = apir_names_op(&reg->names, tensor->op);

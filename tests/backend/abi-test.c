@@ -1,5 +1,5 @@
-/* Holds generation 3's layouts against the ggml that is installed: each public function must reach the slot that we believe
- * it has. */
+/* Holds generation 3's layouts against the ggml that is installed: each public function must reach
+ * the slot that we believe it has. */
 #include <string.h>
 
 #include "cmocka-all.h"
@@ -25,7 +25,8 @@ static ggml_backend_buffer_t buft_alloc_buffer(ggml_backend_buffer_type_t buft, 
     note("buft alloc_buffer");
     return NULL;
 }
-static ggml_backend_buffer_t buft_alloc_buffer_n(ggml_backend_buffer_type_t buft, struct ggml_tensor **tensors, int n)
+static ggml_backend_buffer_t buft_alloc_buffer_n(ggml_backend_buffer_type_t buft,
+                                                 struct ggml_tensor **tensors, int n)
 {
     (void)buft;
     (void)tensors;
@@ -52,7 +53,8 @@ static size_t buft_get_alloc_size(ggml_backend_buffer_type_t buft, const struct 
     note("buft get_alloc_size");
     return 4096;
 }
-static size_t buft_get_alloc_size_n(ggml_backend_buffer_type_t buft, struct ggml_tensor **tensors, int n)
+static size_t buft_get_alloc_size_n(ggml_backend_buffer_type_t buft, struct ggml_tensor **tensors,
+                                    int n)
 {
     (void)buft;
     (void)tensors;
@@ -76,7 +78,8 @@ static void buffer_type_slots(void **state)
 {
     (void)state;
     struct apir_gen3_device device = {0};
-    struct apir_gen3_buffer_type object = {.iface = buft_functions, .device = (ggml_backend_dev_t)&device};
+    struct apir_gen3_buffer_type object = {.iface = buft_functions,
+                                           .device = (ggml_backend_dev_t)&device};
     ggml_backend_buffer_type_t buft = (ggml_backend_buffer_type_t)&object;
     struct ggml_tensor tensor = {.ne = {1, 1, 1, 1}}, *tensors[] = {&tensor};
     assert_string_equal(ggml_backend_buft_name(buft), "buft get_name");
@@ -109,8 +112,8 @@ static enum ggml_status buffer_init_tensor(ggml_backend_buffer_t buffer, struct 
     note("init_tensor");
     return GGML_STATUS_ALLOC_FAILED;
 }
-static void buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value,
-                                 size_t offset, size_t size)
+static void buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                                 uint8_t value, size_t offset, size_t size)
 {
     (void)buffer;
     (void)tensor;
@@ -119,8 +122,8 @@ static void buffer_memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tenso
     assert_int_equal(offset, 4);
     assert_int_equal(size, 8);
 }
-static void buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
-                              size_t offset, size_t size)
+static void buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                              const void *data, size_t offset, size_t size)
 {
     (void)buffer;
     (void)tensor;
@@ -129,8 +132,8 @@ static void buffer_set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *
     assert_int_equal(offset, 4);
     assert_int_equal(size, 8);
 }
-static void buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
-                              size_t offset, size_t size)
+static void buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                              void *data, size_t offset, size_t size)
 {
     (void)buffer;
     (void)tensor;
@@ -139,7 +142,8 @@ static void buffer_get_tensor(ggml_backend_buffer_t buffer, const struct ggml_te
     assert_int_equal(offset, 4);
     assert_int_equal(size, 8);
 }
-static void check_2d(size_t offset, size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data)
+static void check_2d(size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
+                     size_t stride_data)
 {
     assert_int_equal(offset, 0);
     assert_int_equal(size, 4);
@@ -147,9 +151,9 @@ static void check_2d(size_t offset, size_t size, size_t n_copies, size_t stride_
     assert_int_equal(stride_tensor, 8);
     assert_int_equal(stride_data, 16);
 }
-static void buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
-                                 size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
-                                 size_t stride_data)
+static void buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                                 const void *data, size_t offset, size_t size, size_t n_copies,
+                                 size_t stride_tensor, size_t stride_data)
 {
     (void)buffer;
     (void)tensor;
@@ -157,9 +161,9 @@ static void buffer_set_tensor_2d(ggml_backend_buffer_t buffer, struct ggml_tenso
     note("set_tensor_2d");
     check_2d(offset, size, n_copies, stride_tensor, stride_data);
 }
-static void buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
-                                 size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
-                                 size_t stride_data)
+static void buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                                 void *data, size_t offset, size_t size, size_t n_copies,
+                                 size_t stride_tensor, size_t stride_data)
 {
     (void)buffer;
     (void)tensor;
@@ -167,7 +171,8 @@ static void buffer_get_tensor_2d(ggml_backend_buffer_t buffer, const struct ggml
     note("get_tensor_2d");
     check_2d(offset, size, n_copies, stride_tensor, stride_data);
 }
-static bool buffer_cpy_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *src, struct ggml_tensor *dst)
+static bool buffer_cpy_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *src,
+                              struct ggml_tensor *dst)
 {
     (void)buffer;
     (void)src;
@@ -188,10 +193,17 @@ static void buffer_reset(ggml_backend_buffer_t buffer)
 }
 
 static const struct apir_gen3_buffer_i buffer_functions = {
-    .free_buffer = buffer_free_buffer,     .get_base = buffer_get_base,           .init_tensor = buffer_init_tensor,
-    .memset_tensor = buffer_memset_tensor, .set_tensor = buffer_set_tensor,       .get_tensor = buffer_get_tensor,
-    .set_tensor_2d = buffer_set_tensor_2d, .get_tensor_2d = buffer_get_tensor_2d, .cpy_tensor = buffer_cpy_tensor,
-    .clear = buffer_clear,                 .reset = buffer_reset,
+    .free_buffer = buffer_free_buffer,
+    .get_base = buffer_get_base,
+    .init_tensor = buffer_init_tensor,
+    .memset_tensor = buffer_memset_tensor,
+    .set_tensor = buffer_set_tensor,
+    .get_tensor = buffer_get_tensor,
+    .set_tensor_2d = buffer_set_tensor_2d,
+    .get_tensor_2d = buffer_get_tensor_2d,
+    .cpy_tensor = buffer_cpy_tensor,
+    .clear = buffer_clear,
+    .reset = buffer_reset,
 };
 
 static void buffer_slots_for_tensors(void **state)
@@ -199,8 +211,10 @@ static void buffer_slots_for_tensors(void **state)
     (void)state;
     char data[64] = {0};
     struct apir_gen3_buffer object = {.iface = buffer_functions, .size = 64};
-    struct ggml_tensor tensor = {.buffer = (ggml_backend_buffer_t)&object, .ne = {8, 1, 1, 1},
-                                 .nb = {4, 32, 32, 32}, .data = data};
+    struct ggml_tensor tensor = {.buffer = (ggml_backend_buffer_t)&object,
+                                 .ne = {8, 1, 1, 1},
+                                 .nb = {4, 32, 32, 32},
+                                 .data = data};
     ggml_backend_tensor_memset(&tensor, 7, 4, 8);
     assert_string_equal(called, "memset_tensor");
     ggml_backend_tensor_set(&tensor, data, 4, 8);
@@ -211,7 +225,8 @@ static void buffer_slots_for_tensors(void **state)
     assert_string_equal(called, "set_tensor_2d");
     ggml_backend_tensor_get_2d(&tensor, data, 0, 4, 2, 8, 16);
     assert_string_equal(called, "get_tensor_2d");
-    assert_int_equal(ggml_backend_buffer_init_tensor(tensor.buffer, &tensor), GGML_STATUS_ALLOC_FAILED);
+    assert_int_equal(ggml_backend_buffer_init_tensor(tensor.buffer, &tensor),
+                     GGML_STATUS_ALLOC_FAILED);
 }
 
 static void copy_calls_the_destination(void **state)
@@ -220,9 +235,12 @@ static void copy_calls_the_destination(void **state)
     char data[64] = {0};
     struct apir_gen3_buffer_type buft = {.iface = {.is_host = NULL}};
     struct apir_gen3_buffer from = {.buft = (ggml_backend_buffer_type_t)&buft};
-    struct apir_gen3_buffer to = {.iface = buffer_functions, .buft = (ggml_backend_buffer_type_t)&buft};
-    struct ggml_tensor src = {.buffer = (ggml_backend_buffer_t)&from, .ne = {8, 1, 1, 1},
-                              .nb = {4, 32, 32, 32}, .data = data};
+    struct apir_gen3_buffer to = {.iface = buffer_functions,
+                                  .buft = (ggml_backend_buffer_type_t)&buft};
+    struct ggml_tensor src = {.buffer = (ggml_backend_buffer_t)&from,
+                              .ne = {8, 1, 1, 1},
+                              .nb = {4, 32, 32, 32},
+                              .data = data};
     struct ggml_tensor dst = src;
     dst.buffer = (ggml_backend_buffer_t)&to;
     ggml_backend_tensor_copy(&src, &dst);
@@ -285,11 +303,13 @@ static void backend_slots(void **state)
     (void)state;
     static uint8_t guid[16];
     struct apir_gen3_device device = {0};
-    struct apir_gen3_backend object = {
-        .guid = &guid,
-        .iface = {.get_name = backend_get_name, .free = backend_free, .synchronize = backend_synchronize,
-                  .graph_compute = backend_graph_compute, .event_wait = backend_event_wait},
-        .device = (ggml_backend_dev_t)&device};
+    struct apir_gen3_backend object = {.guid = &guid,
+                                       .iface = {.get_name = backend_get_name,
+                                                 .free = backend_free,
+                                                 .synchronize = backend_synchronize,
+                                                 .graph_compute = backend_graph_compute,
+                                                 .event_wait = backend_event_wait},
+                                       .device = (ggml_backend_dev_t)&device};
     ggml_backend_t backend = (ggml_backend_t)&object;
     assert_ptr_equal(ggml_backend_guid(backend), &guid);
     assert_string_equal(ggml_backend_name(backend), "backend get_name");
@@ -374,13 +394,18 @@ static void device_slots(void **state)
 {
     (void)state;
     struct apir_gen3_reg reg = {0};
-    struct apir_gen3_device object = {
-        .iface = {.get_name = device_get_name, .get_description = device_get_description,
-                  .get_memory = device_get_memory, .get_type = device_get_type, .get_props = device_get_props,
-                  .init_backend = device_init_backend, .get_buffer_type = device_get_buffer_type,
-                  .get_host_buffer_type = device_get_host_buffer_type, .supports_op = device_supports_op,
-                  .supports_buft = device_supports_buft, .offload_op = device_offload_op},
-        .reg = (ggml_backend_reg_t)&reg};
+    struct apir_gen3_device object = {.iface = {.get_name = device_get_name,
+                                                .get_description = device_get_description,
+                                                .get_memory = device_get_memory,
+                                                .get_type = device_get_type,
+                                                .get_props = device_get_props,
+                                                .init_backend = device_init_backend,
+                                                .get_buffer_type = device_get_buffer_type,
+                                                .get_host_buffer_type = device_get_host_buffer_type,
+                                                .supports_op = device_supports_op,
+                                                .supports_buft = device_supports_buft,
+                                                .offload_op = device_offload_op},
+                                      .reg = (ggml_backend_reg_t)&reg};
     ggml_backend_dev_t device = (ggml_backend_dev_t)&object;
     struct ggml_tensor tensor = {0};
     struct ggml_backend_dev_props props;
@@ -438,7 +463,8 @@ static void our_registration_is_read_as_meant(void **state)
 static void graph_fields(void **state)
 {
     (void)state;
-    struct ggml_context *ctx = ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true});
+    struct ggml_context *ctx =
+        ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true});
     struct ggml_tensor *a = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 8);
     struct ggml_tensor *b = ggml_sqr(ctx, a), *c = ggml_mul(ctx, b, a), *d = ggml_add(ctx, c, a);
     struct ggml_cgraph *cgraph = ggml_new_graph(ctx);
@@ -471,7 +497,8 @@ static void only_known_releases_have_a_generation(void **state)
     assert_ptr_equal(apir_abi_find("0.27.0"), &apir_abi_gen3);
     assert_ptr_equal(apir_abi_find("0.27.3"), &apir_abi_gen3);
     assert_ptr_equal(apir_abi_find(ggml_version()), &apir_abi_gen3);
-    static const char *const others[] = {"", "0.2", "0.27", "0.26.9", "0.28.0", "0.270.0", "1.27.0", "9.9.9"};
+    static const char *const others[] = {"",       "0.2",     "0.27",   "0.26.9",
+                                         "0.28.0", "0.270.0", "1.27.0", "9.9.9"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_null(apir_abi_find(others[i]));
 }

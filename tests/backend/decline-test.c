@@ -1,4 +1,5 @@
-/* The plug-in where it has nothing to offer: at once, silently, and with a reason for those who ask. */
+/* The plug-in where it has nothing to offer: at once, silently, and with a reason for those who
+ * ask. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,8 @@ static void refused_socket(void **state)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "/tmp/apir-test-refused.%d", getpid());
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0); /* and no listen */
+    /* and nobody listens */
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
     declines(address.sun_path, 1, address.sun_path);
     close(fd);
     unlink(address.sun_path);
@@ -128,8 +130,9 @@ static void second_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(missing_socket),       cmocka_unit_test(refused_socket), cmocka_unit_test(no_render_node),
-        cmocka_unit_test(host_without_library), cmocka_unit_test(second_copy),
+        cmocka_unit_test(missing_socket), cmocka_unit_test(refused_socket),
+        cmocka_unit_test(no_render_node), cmocka_unit_test(host_without_library),
+        cmocka_unit_test(second_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,10 @@ static void know_everything(struct apir_names *names)
 static void init_device(struct fake *fake, uint32_t index)
 {
     struct apir_device *device = &fake->devices[index];
-    const struct apir_device_info info = {
-        .buffer_type_name = "FAKE", .alignment = 64, .max_buffer_size = UINT64_MAX, .buffer_types = 1u << index};
+    const struct apir_device_info info = {.buffer_type_name = "FAKE",
+                                          .alignment = 64,
+                                          .max_buffer_size = UINT64_MAX,
+                                          .buffer_types = 1u << index};
     device->reg = &fake->reg;
     device->index = index;
     device->buffer_types = info.buffer_types;

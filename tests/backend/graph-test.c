@@ -86,7 +86,8 @@ static void node_refers_to_its_sources(void **state)
 static void missing_source_between_others_is_0(void **state)
 {
     struct fixture *fixture = *state;
-    struct ggml_tensor *sum = placed(fixture, ggml_add(fixture->fake.ctx, leaf(fixture), leaf(fixture)));
+    struct ggml_tensor *sum =
+        placed(fixture, ggml_add(fixture->fake.ctx, leaf(fixture), leaf(fixture)));
     sum->src[3] = sum->src[1];
     sum->src[1] = NULL;
     assert_int_equal(build(fixture, graph_of(fixture, sum)), 0);
@@ -260,7 +261,8 @@ static void large_graph_keeps_its_links(void **state)
 {
     struct fixture *fixture = *state;
     enum { NODES = 2000 };
-    struct ggml_context *ctx = ggml_init((struct ggml_init_params){.mem_size = 8 << 20, .no_alloc = true});
+    struct ggml_context *ctx =
+        ggml_init((struct ggml_init_params){.mem_size = 8 << 20, .no_alloc = true});
     struct ggml_tensor *last = leaf(fixture);
     for (int i = 0; i < NODES; i++) {
         last = ggml_sqr(ctx, last);
@@ -286,13 +288,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(viewed_tensor_precedes_its_view, setup, teardown),
         cmocka_unit_test_setup_teardown(source_outside_the_part_is_only_data, setup, teardown),
         cmocka_unit_test_setup_teardown(use_counts_are_those_of_the_whole_graph, setup, teardown),
-        cmocka_unit_test_setup_teardown(tensor_that_the_graph_never_saw_has_no_uses, setup, teardown),
+        cmocka_unit_test_setup_teardown(tensor_that_the_graph_never_saw_has_no_uses, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(parameter_without_op_stays_a_node, setup, teardown),
         cmocka_unit_test_setup_teardown(view_in_a_foreign_buffer_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(source_in_a_foreign_buffer_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_tensor_needs_no_buffer, setup, teardown),
         cmocka_unit_test_setup_teardown(data_outside_its_buffer_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(node_used_before_it_is_computed_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(node_used_before_it_is_computed_is_refused, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(empty_graph_has_no_nodes, setup, teardown),
         cmocka_unit_test_setup_teardown(second_build_reuses_the_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(large_graph_keeps_its_links, setup, teardown),

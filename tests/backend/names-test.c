@@ -21,7 +21,8 @@ static void seed_permutes_every_numbering(void **state)
     (void)state;
     struct apir_names names;
     apir_names_init(&names, 7);
-    const struct apir_numbering *all[] = {&names.ops, &names.unary_ops, &names.glu_ops, &names.types};
+    const struct apir_numbering *all[] = {&names.ops, &names.unary_ops, &names.glu_ops,
+                                          &names.types};
     for (size_t n = 0; n < sizeof all / sizeof *all; n++) {
         bool taken[APIR_MAX_OPS] = {false}, moved = false;
         for (uint32_t i = 0; i < all[n]->count; i++) {
@@ -71,7 +72,8 @@ static void removed_type_has_no_name_and_no_blocks(void **state)
 static void function_pointers_are_never_known(void **state)
 {
     (void)state;
-    static const enum ggml_op ops[] = {GGML_OP_MAP_CUSTOM1, GGML_OP_MAP_CUSTOM2, GGML_OP_MAP_CUSTOM3, GGML_OP_CUSTOM};
+    static const enum ggml_op ops[] = {GGML_OP_MAP_CUSTOM1, GGML_OP_MAP_CUSTOM2,
+                                       GGML_OP_MAP_CUSTOM3, GGML_OP_CUSTOM};
     struct fake fake;
     fake_init(&fake, 5);
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
@@ -89,7 +91,8 @@ static void what_the_host_lacks_is_not_known(void **state)
     apir_names_init(&names, 9);
     ops[apir_names_op(&names, GGML_OP_ADD)] = true;
     types[apir_names_type(&names, GGML_TYPE_F16)] = true;
-    struct apir_negotiate_reply reply = {.ops = ops, .n_ops = GGML_OP_COUNT, .types = types, .n_types = GGML_TYPE_COUNT};
+    struct apir_negotiate_reply reply = {
+        .ops = ops, .n_ops = GGML_OP_COUNT, .types = types, .n_types = GGML_TYPE_COUNT};
     apir_names_learn(&names, &reply);
     struct ggml_tensor add = {.op = GGML_OP_ADD, .type = GGML_TYPE_F16};
     struct ggml_tensor mul = {.op = GGML_OP_MUL, .type = GGML_TYPE_F32};

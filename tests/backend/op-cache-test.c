@@ -23,7 +23,9 @@ static void answers_of_both_kinds_are_kept_together(void **state)
     (void)state;
     struct apir_op_cache *cache = apir_op_cache_create(4);
     struct apir_op_key key = key_of(1, 1);
-    apir_op_cache_put(cache, &key, (struct apir_op_answer){.has_support = true, .supported = true, .offload = true});
+    apir_op_cache_put(
+        cache, &key,
+        (struct apir_op_answer){.has_support = true, .supported = true, .offload = true});
     apir_op_cache_put(cache, &key, (struct apir_op_answer){.has_size = true, .size = 512});
     struct apir_op_answer answer = apir_op_cache_get(cache, &key);
     assert_true(answer.has_support && answer.supported && answer.offload);

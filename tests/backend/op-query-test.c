@@ -96,12 +96,14 @@ static void everything_a_host_looks_at_makes_another_signature(void **state)
     struct ggml_tensor *x = f32(fake, 8, 2), *y = f32(fake, 8, 2);
     struct ggml_tensor *base = ggml_scale(fake->ctx, x, 2.0f), *others[10];
     size_t n = 0;
-    others[n++] = ggml_scale(fake->ctx, x, 3.0f);                  /* parameters */
-    others[n++] = ggml_scale(fake->ctx, f32(fake, 8, 3), 2.0f);    /* shape */
-    others[n++] = ggml_sqr(fake->ctx, x);                          /* op */
-    others[n++] = ggml_scale_inplace(fake->ctx, x, 2.0f);          /* what it is a view of */
-    others[n++] = ggml_scale(fake->ctx, ggml_view_2d(fake->ctx, y, 8, 2, 32, 0), 2.0f); /* a source that is a view */
-    others[n++] = ggml_scale(fake->ctx, ggml_add(fake->ctx, x, y), 2.0f); /* what computes a source */
+    others[n++] = ggml_scale(fake->ctx, x, 3.0f);               /* parameters */
+    others[n++] = ggml_scale(fake->ctx, f32(fake, 8, 3), 2.0f); /* shape */
+    others[n++] = ggml_sqr(fake->ctx, x);                       /* op */
+    others[n++] = ggml_scale_inplace(fake->ctx, x, 2.0f);       /* what it is a view of */
+    struct ggml_tensor *view = ggml_view_2d(fake->ctx, y, 8, 2, 32, 0);
+    others[n++] = ggml_scale(fake->ctx, view, 2.0f); /* a source that is a view */
+    struct ggml_tensor *sum = ggml_add(fake->ctx, x, y);
+    others[n++] = ggml_scale(fake->ctx, sum, 2.0f); /* what computes a source */
     others[n] = ggml_scale(fake->ctx, x, 2.0f);
     others[n++]->flags = GGML_TENSOR_FLAG_OUTPUT;
     others[n] = ggml_scale(fake->ctx, x, 2.0f);
@@ -131,7 +133,8 @@ static void device_is_part_of_the_signature(void **state)
 static void buffers_differ_by_device_and_usage_only(void **state)
 {
     struct fake *fake = *state;
-    struct ggml_tensor *nowhere = f32(fake, 8, 2), *here = f32(fake, 8, 2), *there = f32(fake, 8, 2);
+    struct ggml_tensor *nowhere = f32(fake, 8, 2), *here = f32(fake, 8, 2),
+                       *there = f32(fake, 8, 2);
     struct ggml_tensor *elsewhere = f32(fake, 8, 2), *foreign = f32(fake, 8, 2);
     fake_place(here, &fake->buffers[0], 0);
     fake_place(there, &fake->buffers[0], 4096);
@@ -196,7 +199,8 @@ static void view_of_a_view_is_not_asked(void **state)
     struct ggml_tensor *second = ggml_view_1d(fake->ctx, f32(fake, 8, 2), 8, 0);
     struct apir_op_list list;
     second->view_src = view; /* ggml itself makes it refer to the root */
-    assert_int_equal(apir_op_list_collect(&list, &fake->reg, ggml_sqr(fake->ctx, second)), -EOPNOTSUPP);
+    assert_int_equal(apir_op_list_collect(&list, &fake->reg, ggml_sqr(fake->ctx, second)),
+                     -EOPNOTSUPP);
 }
 
 int main(void)
@@ -205,12 +209,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(viewed_precedes_view_and_op_is_last, setup, teardown),
         cmocka_unit_test_setup_teardown(query_links_sources_and_views, setup, teardown),
         cmocka_unit_test_setup_teardown(same_shapes_have_the_same_signature, setup, teardown),
-        cmocka_unit_test_setup_teardown(everything_a_host_looks_at_makes_another_signature, setup, teardown),
+        cmocka_unit_test_setup_teardown(everything_a_host_looks_at_makes_another_signature, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(same_source_twice_is_not_two_sources, setup, teardown),
         cmocka_unit_test_setup_teardown(device_is_part_of_the_signature, setup, teardown),
         cmocka_unit_test_setup_teardown(buffers_differ_by_device_and_usage_only, setup, teardown),
         cmocka_unit_test_setup_teardown(query_names_the_real_buffer, setup, teardown),
-        cmocka_unit_test_setup_teardown(source_of_an_op_the_host_lacks_is_told_as_data, setup, teardown),
+        cmocka_unit_test_setup_teardown(source_of_an_op_the_host_lacks_is_told_as_data, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(unknown_op_and_type_are_not_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(view_of_a_view_is_not_asked, setup, teardown),
     };

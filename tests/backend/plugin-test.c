@@ -34,7 +34,8 @@ static void exports_only_what_ggml_looks_up(void **state)
     FILE *names = popen("nm -D --defined-only --format=posix " PLUGIN, "r");
     assert_non_null(names);
     while (fgets(line, sizeof line, names)) {
-        assert_true(strncmp(line, "ggml_backend_init ", 18) == 0 || strncmp(line, "ggml_backend_score ", 19) == 0);
+        assert_true(strncmp(line, "ggml_backend_init ", 18) == 0 ||
+                    strncmp(line, "ggml_backend_score ", 19) == 0);
         n++;
     }
     assert_int_equal(pclose(names), 0);
@@ -72,14 +73,17 @@ static void describe_device(void *data)
     struct ggml_backend_dev_props props;
     ggml_backend_dev_get_props(device, &props);
     require(strcmp(props.name, "[virtgpu] CPU") == 0, "name");
-    require(strcmp(ggml_backend_buft_name(ggml_backend_dev_buffer_type(device)), "[virtgpu] CPU") == 0,
+    require(strcmp(ggml_backend_buft_name(ggml_backend_dev_buffer_type(device)), "[virtgpu] CPU") ==
+                0,
             "name of the buffer type");
     require(*props.description != '\0', "description");
     require(props.type == GGML_BACKEND_DEVICE_TYPE_GPU, "a CPU of the host is announced as a GPU");
     require(props.memory_total > 0 && props.memory_free <= props.memory_total, "memory");
-    require(!props.caps.async && !props.caps.events && !props.caps.host_buffer && !props.caps.buffer_from_host_ptr,
+    require(!props.caps.async && !props.caps.events && !props.caps.host_buffer &&
+                !props.caps.buffer_from_host_ptr,
             "capabilities");
-    require(strcmp(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)), "virtgpu") == 0, "registration");
+    require(strcmp(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)), "virtgpu") == 0,
+            "registration");
     require(!ggml_backend_buft_is_host(ggml_backend_dev_buffer_type(device)), "not host memory");
 }
 
@@ -130,7 +134,8 @@ static void round_trip(ggml_backend_dev_t device, size_t size, size_t offset)
 {
     struct ggml_context *ctx = no_memory();
     struct ggml_tensor *tensor = bytes_tensor(ctx, size + offset);
-    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors_from_buft(ctx, ggml_backend_dev_buffer_type(device));
+    ggml_backend_buffer_t buffer =
+        ggml_backend_alloc_ctx_tensors_from_buft(ctx, ggml_backend_dev_buffer_type(device));
     require(buffer != NULL, "allocation");
     unsigned char *sent = malloc(size), *got = malloc(size + offset);
     fill(sent, size, (unsigned)size);
@@ -164,13 +169,16 @@ static void data_of_any_size_come_back(void **state)
 }
 
 /* Rows of `size` bytes, `tensor_stride` apart in the tensor and `data_stride` in memory. */
-static void rows(ggml_backend_dev_t device, size_t size, size_t n, size_t tensor_stride, size_t data_stride)
+static void rows(ggml_backend_dev_t device, size_t size, size_t n, size_t tensor_stride,
+                 size_t data_stride)
 {
     struct ggml_context *ctx = no_memory();
     size_t total = n * tensor_stride + 3;
     struct ggml_tensor *tensor = bytes_tensor(ctx, total);
-    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors_from_buft(ctx, ggml_backend_dev_buffer_type(device));
-    unsigned char *sent = malloc(n * data_stride), *got = calloc(n, data_stride), *all = malloc(total);
+    ggml_backend_buffer_t buffer =
+        ggml_backend_alloc_ctx_tensors_from_buft(ctx, ggml_backend_dev_buffer_type(device));
+    unsigned char *sent = malloc(n * data_stride), *got = calloc(n, data_stride),
+                  *all = malloc(total);
     fill(sent, n * data_stride, 5);
     ggml_backend_buffer_clear(buffer, 0x11);
     ggml_backend_tensor_set_2d(tensor, sent, 3, size, n, tensor_stride, data_stride);
@@ -178,9 +186,12 @@ static void rows(ggml_backend_dev_t device, size_t size, size_t n, size_t tensor
     ggml_backend_tensor_get(tensor, all, 0, total);
     for (size_t i = 0; i < n; i++) {
         require(memcmp(got + i * data_stride, sent + i * data_stride, size) == 0, "rows come back");
-        require(memcmp(all + 3 + i * tensor_stride, sent + i * data_stride, size) == 0, "rows are where they belong");
-        require(size == tensor_stride || all[3 + i * tensor_stride + size] == 0x11, "bytes between are as they were");
-        require(size == data_stride || got[i * data_stride + size] == 0, "memory between is as it was");
+        require(memcmp(all + 3 + i * tensor_stride, sent + i * data_stride, size) == 0,
+                "rows are where they belong");
+        require(size == tensor_stride || all[3 + i * tensor_stride + size] == 0x11,
+                "bytes between are as they were");
+        require(size == data_stride || got[i * data_stride + size] == 0,
+                "memory between is as it was");
     }
     free(sent);
     free(got);
@@ -195,7 +206,7 @@ static void all_rows(void *data)
     ggml_backend_dev_t device = load_device();
     rows(device, 4, 5, 16, 8);
     rows(device, 100, 1000, 100, 128);
-    rows(device, 3000, 7000, 3001, 3000);          /* 20 MB: several pieces */
+    rows(device, 3000, 7000, 3001, 3000);              /* 20 MB: several pieces */
     rows(device, 9 << 20, 2, (9 << 20) + 64, 9 << 20); /* a row alone needs two pieces */
 }
 
@@ -257,7 +268,8 @@ static void allocate_too_much(void *data)
     (void)data;
     ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(load_device());
     require(ggml_backend_buft_alloc_buffer(buft, (size_t)1 << 46) == NULL, "64 TiB are not there");
-    require(ggml_backend_buft_alloc_buffer(buft, SIZE_MAX / 2) == NULL, "nor is more than the protocol can say");
+    require(ggml_backend_buft_alloc_buffer(buft, SIZE_MAX / 2) == NULL,
+            "nor is more than the protocol can say");
     ggml_backend_buffer_t buffer = ggml_backend_buft_alloc_buffer(buft, 4096);
     require(buffer != NULL, "after which the session still works");
     ggml_backend_buffer_free(buffer);
@@ -396,7 +408,8 @@ static void use_dead_session(ggml_backend_t backend, struct ggml_tensor *tensor)
     ggml_backend_tensor_get(tensor, got, 0, sizeof got);
     for (size_t i = 0; i < sizeof got; i++)
         require(got[i] == 0, "get gives zeros");
-    require(ggml_backend_buft_alloc_buffer(ggml_backend_dev_buffer_type(device), 4096) == NULL, "no buffer");
+    require(ggml_backend_buft_alloc_buffer(ggml_backend_dev_buffer_type(device), 4096) == NULL,
+            "no buffer");
     require(ggml_backend_dev_init(device, NULL) == NULL, "no backend");
     ggml_backend_dev_memory(device, &free_bytes, &total);
     require(free_bytes == 0 && total == 0, "no memory");
@@ -458,7 +471,8 @@ static void use_after_fork(void *data)
         _exit(0);
     }
     int status;
-    require(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0, "child");
+    require(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+            "child");
     require(compute(backend, result) == GGML_STATUS_SUCCESS, "parent computes on");
     ggml_backend_buffer_free(tensor->buffer);
     ggml_backend_free(backend);

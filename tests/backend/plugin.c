@@ -12,12 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A worker built with a sanitizer answers an allocation that is too large as malloc does. variable: its options. */
+/* A worker built with a sanitizer answers an allocation that is too large as malloc does. variable:
+ * its options. */
 static void let_malloc_fail(const char *variable)
 {
     const char *set = getenv(variable);
     char options[1024];
-    snprintf(options, sizeof options, "%s%sallocator_may_return_null=1", set ? set : "", set ? ":" : "");
+    snprintf(options, sizeof options, "%s%sallocator_may_return_null=1", set ? set : "",
+             set ? ":" : "");
     setenv(variable, options, 1);
 }
 
@@ -33,7 +35,8 @@ static void exec_daemon(const struct daemon *daemon, bool with_library)
     if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
         _exit(126);
     if (with_library)
-        execl(APIRD, APIRD, "--listen", daemon->socket, "--ggml-library", "cpu", "--threads", "1", (char *)NULL);
+        execl(APIRD, APIRD, "--listen", daemon->socket, "--ggml-library", "cpu", "--threads", "1",
+              (char *)NULL);
     else
         execl(APIRD, APIRD, "--listen", daemon->socket, (char *)NULL);
     _exit(127);
@@ -120,7 +123,8 @@ bool in_child(const char *socket, void (*body)(void *data), void *data, char *ou
         read_all(ends[0], output, size);
         close(ends[0]);
     }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
 }
 
 ggml_backend_dev_t load_device(void)

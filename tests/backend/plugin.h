@@ -26,8 +26,9 @@ void daemon_kill_workers(const struct daemon *daemon);
 /* Ends the process with a message unless ok: for use inside in_child. */
 void require(bool ok, const char *what);
 
-/* Runs body in a new process whose GGML_VIRTGPU_SOCKET is socket (NULL: not set). Its standard error goes to output (size
- * bytes with the NUL; NULL: not captured). Returns whether it ended well. */
+/* Runs body in a new process whose GGML_VIRTGPU_SOCKET is socket (NULL: not set). Its standard
+ * error goes to output (size bytes with the NUL; NULL: not captured). Returns whether it ended
+ * well. */
 bool in_child(const char *socket, void (*body)(void *data), void *data, char *output, size_t size);
 
 /* Loads the plug-in as ggml does; requires that there is a device. */

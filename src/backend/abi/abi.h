@@ -1,12 +1,12 @@
-/* Generations of ggml's private backend interface. The plug-in is built once and serves every ggml release whose
- * generation it knows: the rest of backend/ sees ggml's objects only through this. */
+/* Generations of ggml's private backend interface. The plug-in is built once and serves every ggml
+ * release whose generation it knows: the rest of backend/ sees ggml's objects only through this. */
 #ifndef APIR_BACKEND_ABI_ABI_H
 #define APIR_BACKEND_ABI_ABI_H
 
 #include "backend/abi/gen3.h"
 
-/* Storage for ggml's objects of any generation. Each is the first member of a struct of ours, so that ggml's pointer to
- * its object is a pointer to ours. */
+/* Storage for ggml's objects of any generation. Each is the first member of a struct of ours, so
+ * that ggml's pointer to its object is a pointer to ours. */
 union apir_abi_reg {
     struct apir_gen3_reg gen3;
 };
@@ -27,19 +27,23 @@ struct apir_abi {
     void (*init_reg)(union apir_abi_reg *reg);
     void (*init_device)(union apir_abi_device *device, ggml_backend_reg_t reg);
     void (*init_buffer_type)(union apir_abi_buffer_type *buft, ggml_backend_dev_t device);
-    void (*init_backend)(union apir_abi_backend *backend, ggml_guid_t guid, ggml_backend_dev_t device);
+    void (*init_backend)(union apir_abi_backend *backend, ggml_guid_t guid,
+                         ggml_backend_dev_t device);
 
     /* Makes a buffer of ours; ggml_backend_buffer_free ends it. NULL when memory is short. */
-    ggml_backend_buffer_t (*make_buffer)(ggml_backend_buffer_type_t buft, void *context, size_t size);
+    ggml_backend_buffer_t (*make_buffer)(ggml_backend_buffer_type_t buft, void *context,
+                                         size_t size);
 
     /* The context of a buffer that make_buffer made; NULL of any other. buffer may be NULL. */
     void *(*buffer_context)(ggml_backend_buffer_t buffer);
 
-    /* How many tensors of the graph that cgraph is, or is a part of, use tensor; 0 if it is not in there. */
+    /* How many tensors of the graph that cgraph is, or is a part of, use tensor; 0 if it is not in
+     * there. */
     uint32_t (*use_count)(const struct ggml_cgraph *cgraph, const struct ggml_tensor *tensor);
 };
 
-/* The generation of a ggml release, as ggml_version() gives it; NULL if it is not known: never guessed. */
+/* The generation of a ggml release, as ggml_version() gives it; NULL if it is not known: never
+ * guessed. */
 const struct apir_abi *apir_abi_find(const char *version);
 
 /* The releases that apir_abi_find knows, for people: "0.27.*". */

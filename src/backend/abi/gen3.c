@@ -57,7 +57,8 @@ static void init_buffer_type(union apir_abi_buffer_type *buft, ggml_backend_dev_
     };
 }
 
-static void init_backend(union apir_abi_backend *backend, ggml_guid_t guid, ggml_backend_dev_t device)
+static void init_backend(union apir_abi_backend *backend, ggml_guid_t guid,
+                         ggml_backend_dev_t device)
 {
     backend->gen3 = (struct apir_gen3_backend){
         .guid = guid,
@@ -86,7 +87,8 @@ static const struct apir_gen3_buffer_i buffer_functions = {
     .reset = apir_buffer_reset,
 };
 
-static ggml_backend_buffer_t make_buffer(ggml_backend_buffer_type_t buft, void *context, size_t size)
+static ggml_backend_buffer_t make_buffer(ggml_backend_buffer_type_t buft, void *context,
+                                         size_t size)
 {
     return ggml_backend_buffer_init(buft, buffer_functions, context, size);
 }

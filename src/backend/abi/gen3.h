@@ -1,6 +1,7 @@
-/* ggml's private interface to backends, generation 3 (ggml 0.27): what ggml-backend-impl.h and ggml-impl.h of that
- * release declare and no package installs. Field names are ggml's. The offsets are checked below against those read
- * from Debian's libggml-base.so.0.27.0, and by tests/backend/abi-test.c through ggml's public functions. */
+/* ggml's private interface to backends, generation 3 (ggml 0.27): what ggml-backend-impl.h and
+ * ggml-impl.h of that release declare and no package installs. Field names are ggml's. The offsets
+ * are checked below against those read from Debian's libggml-base.so.0.27.0, and by
+ * tests/backend/abi-test.c through ggml's public functions. */
 #ifndef APIR_BACKEND_ABI_GEN3_H
 #define APIR_BACKEND_ABI_GEN3_H
 
@@ -18,12 +19,14 @@ struct apir_gen3_buffer_type_i {
     const char *(*get_name)(ggml_backend_buffer_type_t buft);
     ggml_backend_buffer_t (*alloc_buffer)(ggml_backend_buffer_type_t buft, size_t size);
     /* NULL: ggml adds up the tensors and calls alloc_buffer */
-    ggml_backend_buffer_t (*alloc_buffer_n)(ggml_backend_buffer_type_t buft, struct ggml_tensor **tensors, int n);
+    ggml_backend_buffer_t (*alloc_buffer_n)(ggml_backend_buffer_type_t buft,
+                                            struct ggml_tensor **tensors, int n);
     size_t (*get_alignment)(ggml_backend_buffer_type_t buft);
     size_t (*get_max_size)(ggml_backend_buffer_type_t buft);
     size_t (*get_alloc_size)(ggml_backend_buffer_type_t buft, const struct ggml_tensor *tensor);
     /* NULL: ggml adds up get_alloc_size */
-    size_t (*get_alloc_size_n)(ggml_backend_buffer_type_t buft, struct ggml_tensor **tensors, int n);
+    size_t (*get_alloc_size_n)(ggml_backend_buffer_type_t buft, struct ggml_tensor **tensors,
+                               int n);
     bool (*is_host)(ggml_backend_buffer_type_t buft);
 };
 
@@ -34,20 +37,24 @@ struct apir_gen3_buffer_type {
 };
 
 struct apir_gen3_buffer_i {
-    void (*free_buffer)(ggml_backend_buffer_t buffer); /* frees what is ours; ggml frees the struct */
+    /* frees what is ours; ggml frees the struct */
+    void (*free_buffer)(ggml_backend_buffer_t buffer);
     void *(*get_base)(ggml_backend_buffer_t buffer);
     enum ggml_status (*init_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor);
-    void (*memset_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value, size_t offset,
-                          size_t size);
-    void (*set_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data, size_t offset,
-                       size_t size);
-    void (*get_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data, size_t offset,
-                       size_t size);
-    void (*set_tensor_2d)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data, size_t offset,
-                          size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
-    void (*get_tensor_2d)(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data, size_t offset,
-                          size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
-    bool (*cpy_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor *src, struct ggml_tensor *dst);
+    void (*memset_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value,
+                          size_t offset, size_t size);
+    void (*set_tensor)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
+                       size_t offset, size_t size);
+    void (*get_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
+                       size_t offset, size_t size);
+    void (*set_tensor_2d)(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor,
+                          const void *data, size_t offset, size_t size, size_t n_copies,
+                          size_t stride_tensor, size_t stride_data);
+    void (*get_tensor_2d)(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor,
+                          void *data, size_t offset, size_t size, size_t n_copies,
+                          size_t stride_tensor, size_t stride_data);
+    bool (*cpy_tensor)(ggml_backend_buffer_t buffer, const struct ggml_tensor *src,
+                       struct ggml_tensor *dst);
     void (*clear)(ggml_backend_buffer_t buffer, uint8_t value);
     void (*reset)(ggml_backend_buffer_t buffer);
 };
@@ -63,19 +70,23 @@ struct apir_gen3_buffer {
 struct apir_gen3_backend_i {
     const char *(*get_name)(ggml_backend_t backend);
     void (*free)(ggml_backend_t backend); /* frees the struct, too */
-    /* From here to graph_plan_compute NULL means what the public functions do without: the synchronous form. */
-    void (*set_tensor_async)(ggml_backend_t backend, struct ggml_tensor *tensor, const void *data, size_t offset,
-                             size_t size);
-    void (*get_tensor_async)(ggml_backend_t backend, const struct ggml_tensor *tensor, void *data, size_t offset,
-                             size_t size);
-    void (*set_tensor_2d_async)(ggml_backend_t backend, struct ggml_tensor *tensor, const void *data, size_t offset,
-                                size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
-    void (*get_tensor_2d_async)(ggml_backend_t backend, const struct ggml_tensor *tensor, void *data, size_t offset,
-                                size_t size, size_t n_copies, size_t stride_tensor, size_t stride_data);
-    bool (*cpy_tensor_async)(ggml_backend_t backend_src, ggml_backend_t backend_dst, const struct ggml_tensor *src,
-                             struct ggml_tensor *dst);
+    /* From here to graph_plan_compute NULL means what the public functions do without: the
+     * synchronous form. */
+    void (*set_tensor_async)(ggml_backend_t backend, struct ggml_tensor *tensor, const void *data,
+                             size_t offset, size_t size);
+    void (*get_tensor_async)(ggml_backend_t backend, const struct ggml_tensor *tensor, void *data,
+                             size_t offset, size_t size);
+    void (*set_tensor_2d_async)(ggml_backend_t backend, struct ggml_tensor *tensor,
+                                const void *data, size_t offset, size_t size, size_t n_copies,
+                                size_t stride_tensor, size_t stride_data);
+    void (*get_tensor_2d_async)(ggml_backend_t backend, const struct ggml_tensor *tensor,
+                                void *data, size_t offset, size_t size, size_t n_copies,
+                                size_t stride_tensor, size_t stride_data);
+    bool (*cpy_tensor_async)(ggml_backend_t backend_src, ggml_backend_t backend_dst,
+                             const struct ggml_tensor *src, struct ggml_tensor *dst);
     void (*synchronize)(ggml_backend_t backend);
-    ggml_backend_graph_plan_t (*graph_plan_create)(ggml_backend_t backend, const struct ggml_cgraph *cgraph);
+    ggml_backend_graph_plan_t (*graph_plan_create)(ggml_backend_t backend,
+                                                   const struct ggml_cgraph *cgraph);
     void (*graph_plan_free)(ggml_backend_t backend, ggml_backend_graph_plan_t plan);
     void (*graph_plan_update)(ggml_backend_t backend, ggml_backend_graph_plan_t plan,
                               const struct ggml_cgraph *cgraph);
@@ -131,7 +142,8 @@ struct apir_gen3_reg {
     void *context;
 };
 
-/* Open addressing: a key starts at (address >> 4) % size and goes up by one. Bit i of used: keys[i] is set. */
+/* Open addressing: a key starts at (address >> 4) % size and goes up by one. Bit i of used: keys[i]
+ * is set. */
 struct apir_gen3_hash_set {
     size_t size;
     uint32_t *used;
@@ -146,15 +158,17 @@ struct apir_gen3_cgraph {
     struct ggml_tensor **grads;
     struct ggml_tensor **grad_accs;
     struct ggml_tensor **leafs;
-    int32_t *use_counts; /* by position in visited_hash_set; a view of a graph shares both with the whole graph */
+    int32_t *use_counts; /* by position in visited_hash_set; a view of a graph shares both with the
+                            whole graph */
     struct apir_gen3_hash_set visited_hash_set;
     int order;
     uint64_t uid;
 };
 
 /* The only private function: wraps context in a buffer. */
-ggml_backend_buffer_t ggml_backend_buffer_init(ggml_backend_buffer_type_t buft, struct apir_gen3_buffer_i iface,
-                                               void *context, size_t size);
+ggml_backend_buffer_t ggml_backend_buffer_init(ggml_backend_buffer_type_t buft,
+                                               struct apir_gen3_buffer_i iface, void *context,
+                                               size_t size);
 
 static_assert(offsetof(struct apir_gen3_buffer_type, iface.get_alignment) == 0x18, "generation 3");
 static_assert(offsetof(struct apir_gen3_buffer_type, iface.is_host) == 0x38, "generation 3");
