@@ -46,7 +46,7 @@ same_support() {
 
 # Ops with thousands of cases, of which the gate takes a part; all of them are in ./run suites.
 large_ops='FLASH_ATTN_EXT|CONV_2D|MUL_MAT|IM2COL_3D|OUT_PROD|MUL_MAT_ID|CPY|SET_ROWS|CONV_3D|TOP_K|ROPE_BACK|LIGHTNING_INDEXER|ARGSORT|CONV_TRANSPOSE_1D'
-large_sample='type_a=(f32|f16|q4_0|q8_0|q6_K),type_b=f32,m=16,n=(1|9),k=256|hsk=64,hsv=64,nh=4,nr23=\[1,1\],kv=113,nb=1,|ne_input=\[10|type_src=(f32|f16),type_dst=(f32|q8_0)|type=(f32|f16|q8_0),type_idx=i64,ne=\[256|n_mats=4,n_used=2,b=0,m=512,n=1,|ne=\[16|ne_input=\[197'
+large_sample='type_a=(f32|f16|q4_0|q8_0|q6_K),type_b=f32,m=16,n=(1|9),k=256|type_a=(f32|q4_0|q8_0|q4_K),type_b=f32,m=256,n=1,k=(1|16),|hsk=64,hsv=64,nh=4,nr23=\[1,1\],kv=113,nb=1,|ne_input=\[10,10,10,9\]|ne_input=\[1,1,1,2\],ne_kernel=\[1,1,1,|type_src=(f32|f16|bf16|q4_0|q8_0),type_dst=(f32|f16|q8_0|i32)|type=(f32|f16|q8_0),type_idx=i64,ne=\[256|n_mats=4,n_used=2,b=0,m=512,n=1,|ne=\[16|ne_input=\[(197|13,1)|ne_a=\[128,12,2,1\]|nh=4,kv=256,nb=1,ns=1|IC=.,ID=5|ne=\[64,1,1,1\]'
 
 all_ops() { test-backend-ops support -b CPU --output csv 2>/dev/null | awk -F'","' 'NR > 1 { print $2 }' | sort -u; }
 small_ops() { all_ops | grep -vxE "$large_ops" | paste -sd,; }
@@ -54,7 +54,7 @@ small_ops() { all_ops | grep -vxE "$large_ops" | paste -sd,; }
 local_part() {
   local model tiny
   section "ggml's and llama.cpp's own suites through the plug-in, over the socket"
-  check "conformance over the socket" "$run" local -- env APIR_CONFORMANCE=open conformance-test
+  cmocka "conformance over the socket" "$run" local -- env APIR_CONFORMANCE=open "$build/tests/conformance-test"
   check "the same cases are supported as natively" same_support
   sed 's/^/        /' "$work/out"
   backend_ops "ops, small" "$run" local --threads 2 -- test-backend-ops test -b "$device" -o "$(small_ops)"
@@ -195,10 +195,18 @@ vm_tap() { # LABEL OPTIONS... -- CMD...
   [ "$status" = 0 ] || tail -n 20 "$work/vm.err" | sed 's/^/        | /'
 }
 
+# The device itself, by a guest of system calls alone and a worker that only echoes.
+device_test() {
+  local status=0
+  "$top/tests/attach/guest-test.sh" "$build" >"$work/device" 2>&1 </dev/null || status=$?
+  tap "the device" "$work/device" "$status"
+}
+
 vm_part() {
   local model
   section "in the VM"
   model=$(small_model)
+  device_test
   vm_tap "programs in the guest" -- "$top/tests/vm/suite.sh" "$model"
   vm_tap "reboot with live contexts" --reboots 1 -- "$top/tests/vm/reboot.sh" "$model"
   vm_tap "no device" --device none -- "$top/tests/vm/refusal.sh" "$plugin" 'virtio-gpu\|render node'
