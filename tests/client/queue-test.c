@@ -33,33 +33,53 @@ static void call_returns_the_results(void **state)
     fake_host_finish(&host);
 }
 
-/* Remembers the header of the last request. */
-struct memory {
+/* The last request that the host saw. */
+struct seen {
     struct apir_request_header header;
-    struct apir_dependency waits[4];
+    struct apir_dependency wait; /* the first */
 };
+
+struct memory {
+    pthread_mutex_t lock; /* guards seen */
+    struct seen seen;
+};
+
+static void memorise(struct memory *memory, const struct fake_request *request)
+{
+    pthread_mutex_lock(&memory->lock);
+    memory->seen.header = request->header;
+    if (request->header.n_waits)
+        memory->seen.wait = request->header.waits[0];
+    pthread_mutex_unlock(&memory->lock);
+}
+
+static struct seen recall(struct memory *memory)
+{
+    pthread_mutex_lock(&memory->lock);
+    struct seen seen = memory->seen;
+    pthread_mutex_unlock(&memory->lock);
+    return seen;
+}
 
 static bool remember(struct fake_host *host, const struct fake_request *request)
 {
-    struct memory *memory = host->test;
-    memory->header = request->header;
-    for (uint32_t i = 0; i < request->header.n_waits && i < 4; i++)
-        memory->waits[i] = request->header.waits[i];
+    memorise(host->test, request);
     return fake_host_serve(host, request);
 }
 
 static void requests_are_numbered_from_one(void **state)
 {
     (void)state;
-    struct memory memory = {0};
+    struct memory memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct fake_host host = {.on_request = remember, .test = &memory};
     struct apir_session *session = fake_host_must_open(&host);
     for (uint64_t i = 1; i <= 3; i++) {
         assert_true(apir_queue_next(apir_session_control(session)) == i);
         assert_int_equal(get_stats(apir_session_control(session)), 0);
-        assert_true(memory.header.sequence == i);
-        assert_int_equal(memory.header.n_waits, 0);
-        assert_int_equal(memory.header.call, APIR_CALL_SESSION_GET_STATS);
+        struct seen seen = recall(&memory);
+        assert_true(seen.header.sequence == i);
+        assert_int_equal(seen.header.n_waits, 0);
+        assert_int_equal(seen.header.call, APIR_CALL_SESSION_GET_STATS);
     }
     apir_session_close(session);
     fake_host_finish(&host);
@@ -253,9 +273,7 @@ static bool hold_control(struct fake_host *host, const struct fake_request *requ
         atomic_store(&race->in_flight, 1);
         return true;
     }
-    race->memory.header = request->header;
-    for (uint32_t i = 0; i < request->header.n_waits && i < 4; i++)
-        race->memory.waits[i] = request->header.waits[i];
+    memorise(&race->memory, request);
     return fake_host_serve(host, &race->held) && fake_host_serve(host, request);
 }
 
@@ -267,7 +285,7 @@ static void *call_control(void *data)
 static void call_waits_for_the_control_call_in_flight(void **state)
 {
     (void)state;
-    struct race race = {0};
+    struct race race = {.memory.lock = PTHREAD_MUTEX_INITIALIZER};
     struct fake_host host = {.on_request = hold_control, .test = &race};
     struct apir_session *session = fake_host_must_open(&host);
     struct apir_queue *queue = apir_queue_open(session);
@@ -279,9 +297,10 @@ static void call_waits_for_the_control_call_in_flight(void **state)
     assert_int_equal(get_stats(queue), 0);
     pthread_join(thread, &ret);
     assert_null(ret);
-    assert_int_equal(race.memory.header.n_waits, 1);
-    assert_int_equal(race.memory.waits[0].queue, 0);
-    assert_true(race.memory.waits[0].sequence == 1);
+    struct seen seen = recall(&race.memory);
+    assert_int_equal(seen.header.n_waits, 1);
+    assert_int_equal(seen.wait.queue, 0);
+    assert_true(seen.wait.sequence == 1);
     apir_queue_close(queue);
     apir_session_close(session);
     fake_host_finish(&host);
@@ -290,7 +309,7 @@ static void call_waits_for_the_control_call_in_flight(void **state)
 static void call_waits_for_nothing_that_has_completed(void **state)
 {
     (void)state;
-    struct memory memory = {0};
+    struct memory memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct fake_host host = {.on_request = remember, .test = &memory};
     struct apir_session *session = fake_host_must_open(&host);
     struct apir_queue *queue = apir_queue_open(session);
@@ -303,7 +322,7 @@ static void call_waits_for_nothing_that_has_completed(void **state)
     apir_queue_wait_for(queue, 999, 1); /* no queue at all */
     assert_int_equal(get_stats(queue), 0);
     apir_queue_unlock(queue);
-    assert_int_equal(memory.header.n_waits, 0);
+    assert_int_equal(recall(&memory).header.n_waits, 0);
     apir_queue_close(queue);
     apir_session_close(session);
     fake_host_finish(&host);
@@ -324,7 +343,7 @@ static bool fail_the_other(struct fake_host *host, const struct fake_request *re
 static void failure_of_one_queue_ends_the_call_of_another(void **state)
 {
     (void)state;
-    struct race race = {0};
+    struct race race = {.memory.lock = PTHREAD_MUTEX_INITIALIZER};
     struct fake_host host = {.on_request = fail_the_other, .test = &race};
     struct apir_session *session = fake_host_must_open(&host);
     struct apir_queue *queue = apir_queue_open(session);
