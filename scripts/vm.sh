@@ -57,22 +57,20 @@ vm_accelerator() {
   answer=$cache/kvm-$(cat /proc/sys/kernel/random/boot_id)
   if [ ! -e "$answer" ]; then
     rm -f "$cache"/kvm-*
-    if step "trying KVM" vm_probe_kvm 2>/dev/null; then
-      echo kvm >"$answer"
-    else
-      say "-- KVM does not work here: the VM is emulated (TCG)"
-      echo tcg >"$answer"
-    fi
+    step "trying KVM" vm_probe_kvm "$answer"
+    [ "$(cat "$answer")" = kvm ] || say "-- KVM does not work here: the VM is emulated"
   fi
   cat "$answer"
 }
 
-vm_probe_kvm() (
-  vm_device=none vm_boot_limit=20 vm_timeout=20 vm_reboots=0 vm_user=root vm_shares=() vm_qmp=
-  vm_folder=$temporary/probe
+vm_probe_kvm() {
+  local result=tcg
+  vm_device=none vm_boot_limit=20 vm_timeout=20 vm_reboots=0 vm_user=root vm_shares=()
+  vm_qmp='' vm_keep_log='' vm_folder=$temporary/probe
   mkdir "$vm_folder"
-  vm_boot kvm true
-)
+  ! vm_boot kvm true || result=kvm
+  echo "$result" >"$1"
+}
 
 # vm_run CMD...: boots the VM, runs CMD in it with its output on ours, and returns its exit code.
 vm_run() {
@@ -224,6 +222,10 @@ vm_watch() {
       gone=1  # what it said last may be still unread
     elif [ -n "$gone" ]; then
       vm_failed "$running" "the guest ended without an exit code of the command"
+      return 75
+    elif [ -z "$running" ] && grep -q '^KVM internal error' "$vm_folder/qemu.log"; then
+      kill -KILL "$vm_pid"
+      vm_failed "$running" "KVM failed while the guest booted"
       return 75
     elif [ -z "$running" ] && [ $((SECONDS - since)) -ge "$vm_boot_limit" ]; then
       kill -KILL "$vm_pid"
