@@ -178,14 +178,23 @@ static void lists_may_be_empty_or_as_long_as_allowed(void **state)
     fixture_close(&f);
 }
 
+enum { RIVALS = 4 };
+
+/* Threads that negotiate at the same moment. */
+struct rivals {
+    struct fixture f;
+    pthread_barrier_t start;
+};
+
 static void *negotiate_once(void *data)
 {
-    struct fixture *f = data;
+    struct rivals *rivals = data;
     struct apir_arena scratch = {0};
     struct numbering numbering;
     struct apir_negotiate_reply reply;
     numbering_init(&numbering, 0);
-    long ret = handle_negotiate(f->executor, &scratch, &numbering.args, &reply);
+    pthread_barrier_wait(&rivals->start);
+    long ret = handle_negotiate(rivals->f.executor, &scratch, &numbering.args, &reply);
     apir_arena_finish(&scratch);
     return (void *)ret;
 }
@@ -193,20 +202,24 @@ static void *negotiate_once(void *data)
 static void of_several_at_once_one_negotiates(void **state)
 {
     (void)state;
-    struct fixture f;
-    pthread_t threads[4];
-    int good = 0;
-    fixture_open(&f, LIBRARIES "/fake-good.so", NULL);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, negotiate_once, &f), 0);
-    for (int i = 0; i < 4; i++) {
-        void *ret;
-        pthread_join(threads[i], &ret);
-        assert_true(ret == NULL || (long)ret == -EALREADY);
-        good += ret == NULL;
+    for (int round = 0; round < 20; round++) {
+        struct rivals rivals;
+        pthread_t threads[RIVALS];
+        int good = 0;
+        fixture_open(&rivals.f, LIBRARIES "/fake-good.so", NULL);
+        pthread_barrier_init(&rivals.start, NULL, RIVALS);
+        for (int i = 0; i < RIVALS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, negotiate_once, &rivals), 0);
+        for (int i = 0; i < RIVALS; i++) {
+            void *ret;
+            pthread_join(threads[i], &ret);
+            assert_true(ret == NULL || (long)ret == -EALREADY);
+            good += ret == NULL;
+        }
+        assert_int_equal(good, 1);
+        pthread_barrier_destroy(&rivals.start);
+        fixture_close(&rivals.f);
     }
-    assert_int_equal(good, 1);
-    fixture_close(&f);
 }
 
 int main(void)
