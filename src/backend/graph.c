@@ -99,6 +99,19 @@ static int append(const struct build *build, const struct ggml_tensor *tensor, b
 
 static int index_of(const struct build *build, const struct ggml_tensor *tensor, uint32_t *index);
 
+/* Index of a source. ggml makes a cast its own source; sources come first on the wire, hence the
+ * memory that the cast writes is listed as a tensor of its own. */
+static int index_of_source(const struct build *build, const struct ggml_tensor *tensor,
+                           const struct ggml_tensor *source, uint32_t *index)
+{
+    if (source != tensor)
+        return index_of(build, source, index);
+    int ret = append(build, tensor, false);
+    if (ret == 0)
+        *index = build->builder->n_tensors - 1;
+    return ret;
+}
+
 /* Indices of what the tensor refers to; lists those that are not nodes. Index 0 stands for none. */
 static int list_sources(const struct build *build, const struct ggml_tensor *tensor,
                         uint32_t sources[GGML_MAX_SRC], uint32_t *n)
@@ -109,7 +122,7 @@ static int list_sources(const struct build *build, const struct ggml_tensor *ten
         if (!tensor->src[i])
             continue;
         uint32_t index;
-        int ret = index_of(build, tensor->src[i], &index);
+        int ret = index_of_source(build, tensor, tensor->src[i], &index);
         if (ret < 0)
             return ret;
         sources[i] = index + 1;
@@ -192,6 +205,23 @@ static int list_nodes(const struct build *build, struct ggml_tensor **nodes, int
     return 0;
 }
 
+/* A tensor without elements may be in no buffer, but backends look at the buffer of every tensor:
+ * it gets that of another. A graph that has none computes nothing. */
+static void house_empty_tensors(struct apir_graph_builder *builder)
+{
+    struct apir_buffer *some = NULL;
+    for (uint32_t i = 0; i < builder->n_tensors && !some; i++)
+        some = builder->buffers[i];
+    if (!some)
+        builder->n_nodes = 0;
+    for (uint32_t i = 0; i < builder->n_tensors && some; i++) {
+        if (builder->buffers[i])
+            continue;
+        builder->buffers[i] = some;
+        builder->tensors[i].buffer = some->handle;
+    }
+}
+
 int apir_graph_build(struct apir_graph_builder *builder, const struct apir_reg *reg,
                      struct ggml_cgraph *cgraph, struct apir_graph *graph)
 {
@@ -209,6 +239,7 @@ int apir_graph_build(struct apir_graph_builder *builder, const struct apir_reg *
         ret = list_nodes(&build, nodes, n);
     if (ret < 0)
         return ret;
+    house_empty_tensors(builder);
     for (uint32_t i = 0; i < builder->n_tensors; i++) /* now that they no longer move */
         builder->tensors[i].src = builder->sources[i];
     *graph = (struct apir_graph){

@@ -15,7 +15,7 @@ struct apir_graph_builder {
     struct apir_tensor_map map; /* tensors to indices */
     struct apir_tensor *tensors;
     uint32_t (*sources)[GGML_MAX_SRC]; /* of each tensor */
-    struct apir_buffer **buffers;      /* that holds each tensor; NULL: it has no elements */
+    struct apir_buffer **buffers;      /* that holds each tensor */
     uint32_t n_tensors, capacity;
     uint32_t *nodes;
     uint32_t n_nodes, nodes_capacity;

@@ -16,47 +16,58 @@ static uint32_t position(const struct apir_op_list *list, const struct ggml_tens
     return 0;
 }
 
-static int add(struct apir_op_list *list, const struct apir_reg *reg,
-               const struct ggml_tensor *tensor)
+static int append(struct apir_op_list *list, const struct apir_reg *reg,
+                  const struct ggml_tensor *tensor)
 {
-    if (position(list, tensor))
-        return 0;
     if (list->n == APIR_MAX_CALL_TENSORS || !apir_names_knows_type(&reg->names, tensor))
         return -EOPNOTSUPP;
     list->tensors[list->n++] = tensor;
     return 0;
 }
 
-/* ggml lets a view refer to a tensor that is none. */
-static int add_with_viewed(struct apir_op_list *list, const struct apir_reg *reg,
-                           const struct ggml_tensor *tensor)
+static int add(struct apir_op_list *list, const struct apir_reg *reg,
+               const struct ggml_tensor *tensor)
 {
-    int ret = 0;
-    if (tensor->view_src)
-        ret = tensor->view_src->view_src ? -EOPNOTSUPP : add(list, reg, tensor->view_src);
-    return ret < 0 ? ret : add(list, reg, tensor);
+    return position(list, tensor) ? 0 : append(list, reg, tensor);
+}
+
+/* ggml lets a view refer to a tensor that is none. */
+static int add_viewed(struct apir_op_list *list, const struct apir_reg *reg,
+                      const struct ggml_tensor *tensor)
+{
+    if (!tensor->view_src)
+        return 0;
+    return tensor->view_src->view_src ? -EOPNOTSUPP : add(list, reg, tensor->view_src);
 }
 
 int apir_op_list_collect(struct apir_op_list *list, const struct apir_reg *reg,
                          const struct ggml_tensor *op)
 {
     list->n = 0;
-    if (!apir_names_knows_op(&reg->names, op))
-        return -EOPNOTSUPP;
-    for (int i = 0; i < GGML_MAX_SRC; i++) {
-        int ret = op->src[i] ? add_with_viewed(list, reg, op->src[i]) : 0;
-        if (ret < 0)
-            return ret;
+    int ret = apir_names_knows_op(&reg->names, op) ? 0 : -EOPNOTSUPP;
+    for (int i = 0; i < GGML_MAX_SRC && ret == 0; i++) {
+        if (!op->src[i])
+            continue;
+        ret = add_viewed(list, reg, op->src[i]);
+        if (ret == 0)
+            ret = add(list, reg, op->src[i]);
     }
-    if (position(list, op))
-        return -EOPNOTSUPP;
-    return add_with_viewed(list, reg, op);
+    if (ret == 0)
+        ret = add_viewed(list, reg, op);
+    return ret < 0 ? ret : append(list, reg, op);
+}
+
+static bool is_op(const struct apir_op_list *list, uint32_t index)
+{
+    return index == list->n - 1;
 }
 
 /* What a source itself computes is told if it can be; the answer may depend on it. */
-static bool tells_op(const struct apir_reg *reg, const struct ggml_tensor *tensor)
+static bool tells_op(const struct apir_reg *reg, const struct apir_op_list *list, uint32_t index)
 {
-    return tensor->op != GGML_OP_NONE && apir_names_knows_op(&reg->names, tensor);
+    const struct ggml_tensor *tensor = list->tensors[index];
+    bool is_own_source = !is_op(list, index) && tensor == list->tensors[list->n - 1];
+    return tensor->op != GGML_OP_NONE && !is_own_source && apir_names_knows_op(&reg->names, tensor);
 }
 
 /* 0: not in a buffer of ours. */
@@ -71,24 +82,24 @@ static uint64_t buffer_class(const struct apir_reg *reg, const struct ggml_tenso
 }
 
 /* What the tensor refers to, 5 bits each: view, sources; then the class of its buffer. */
-static uint64_t links(const struct apir_reg *reg, const struct apir_op_list *list,
-                      const struct ggml_tensor *tensor)
+static uint64_t links(const struct apir_reg *reg, const struct apir_op_list *list, uint32_t index)
 {
     static_assert(APIR_MAX_CALL_TENSORS < 32 && 5 * (1 + GGML_MAX_SRC) <= 55, "links must fit");
+    const struct ggml_tensor *tensor = list->tensors[index];
     uint64_t word = position(list, tensor->view_src) | buffer_class(reg, tensor) << 55;
-    bool with_sources = tensor == list->tensors[list->n - 1];
-    for (uint32_t i = 0; with_sources && i < GGML_MAX_SRC; i++)
+    for (uint32_t i = 0; is_op(list, index) && i < GGML_MAX_SRC; i++)
         word |= (uint64_t)position(list, tensor->src[i]) << 5 * (1 + i);
     return word;
 }
 
 static uint64_t *write_tensor(uint64_t *to, const struct apir_reg *reg,
-                              const struct apir_op_list *list, const struct ggml_tensor *tensor)
+                              const struct apir_op_list *list, uint32_t index)
 {
-    bool with_op = tells_op(reg, tensor);
+    const struct ggml_tensor *tensor = list->tensors[index];
+    bool with_op = tells_op(reg, list, index);
     *to++ = (uint64_t)tensor->type | (uint64_t)(with_op ? tensor->op : GGML_OP_NONE) << 16 |
             (uint64_t)(uint32_t)tensor->flags << 32;
-    *to++ = links(reg, list, tensor);
+    *to++ = links(reg, list, index);
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         *to++ = (uint64_t)tensor->ne[i];
         *to++ = tensor->nb[i];
@@ -118,7 +129,7 @@ void apir_op_key_init(struct apir_op_key *key, const struct apir_reg *reg, uint3
     uint64_t *to = key->words;
     *to++ = device;
     for (uint32_t i = 0; i < list->n; i++)
-        to = write_tensor(to, reg, list, list->tensors[i]);
+        to = write_tensor(to, reg, list, i);
     key->n_words = (uint32_t)(to - key->words);
     key->hash = hash(key->words, key->n_words);
 }
@@ -129,7 +140,7 @@ void apir_op_query_init(struct apir_op_query *query, struct apir_op_query_storag
     for (uint32_t i = 0; i < list->n; i++) {
         const struct ggml_tensor *tensor = list->tensors[i];
         struct apir_tensor *to = &storage->tensors[i];
-        if (tells_op(reg, tensor))
+        if (tells_op(reg, list, i))
             apir_tensor_describe(reg, tensor, to);
         else
             apir_tensor_describe_data(reg, tensor, to);

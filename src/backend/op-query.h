@@ -7,7 +7,7 @@
 #include "backend/reg.h"
 
 /* An op with its sources and what those are views of; what is viewed comes before its views, the op
- * is last. */
+ * is last. An op that is its own source, as ggml's cast is, is listed as a source, too. */
 struct apir_op_list {
     const struct ggml_tensor *tensors[APIR_MAX_CALL_TENSORS];
     uint32_t n;

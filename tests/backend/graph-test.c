@@ -107,6 +107,23 @@ static void tensor_used_twice_is_listed_once(void **state)
     assert_int_equal(node(fixture, 0)->src[0], node(fixture, 0)->src[1]);
 }
 
+static void cast_that_is_its_own_source_has_the_memory_it_writes_as_source(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ggml_tensor *cast =
+        placed(fixture, ggml_cast(fixture->fake.ctx, leaf(fixture), GGML_TYPE_F16));
+    assert_ptr_equal(cast->src[1], cast);
+    assert_int_equal(build(fixture, graph_of(fixture, cast)), 0);
+    assert_int_equal(fixture->graph.n_tensors, 3);
+    assert_int_equal(node(fixture, 0)->op, GGML_OP_CPY);
+    const struct apir_tensor *memory = &fixture->graph.tensors[node(fixture, 0)->src[1] - 1];
+    assert_int_equal(memory->op, GGML_OP_NONE);
+    assert_int_equal(memory->buffer, node(fixture, 0)->buffer);
+    assert_int_equal(memory->offset, node(fixture, 0)->offset);
+    assert_int_equal(memory->type, GGML_TYPE_F16);
+    assert_true(fixture->graph.nodes[0] > node(fixture, 0)->src[1] - 1);
+}
+
 static void viewed_tensor_precedes_its_view(void **state)
 {
     struct fixture *fixture = *state;
@@ -209,12 +226,25 @@ static void source_in_a_foreign_buffer_is_refused(void **state)
     assert_int_equal(build(fixture, graph_of(fixture, result)), -EINVAL);
 }
 
-static void empty_tensor_needs_no_buffer(void **state)
+static void empty_tensor_without_buffer_gets_that_of_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ggml_tensor *empty = ggml_new_tensor_1d(fixture->fake.ctx, GGML_TYPE_F32, 0);
+    struct ggml_tensor *result =
+        placed(fixture, ggml_concat(fixture->fake.ctx, empty, leaf(fixture), 0));
+    assert_int_equal(build(fixture, graph_of(fixture, result)), 0);
+    const struct apir_tensor *source = &fixture->graph.tensors[node(fixture, 0)->src[0] - 1];
+    assert_int_equal(source->ne[0], 0);
+    assert_int_equal(source->buffer, 101);
+    assert_int_equal(source->offset, 0);
+}
+
+static void graph_of_nothing_but_empty_tensors_has_no_nodes(void **state)
 {
     struct fixture *fixture = *state;
     struct ggml_tensor *empty = ggml_new_tensor_1d(fixture->fake.ctx, GGML_TYPE_F32, 0);
     assert_int_equal(build(fixture, graph_of(fixture, ggml_sqr(fixture->fake.ctx, empty))), 0);
-    assert_int_equal(node(fixture, 0)->buffer, 0);
+    assert_int_equal(fixture->graph.n_nodes, 0);
 }
 
 static void data_outside_its_buffer_is_refused(void **state)
@@ -285,6 +315,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(node_refers_to_its_sources, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_source_between_others_is_0, setup, teardown),
         cmocka_unit_test_setup_teardown(tensor_used_twice_is_listed_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            cast_that_is_its_own_source_has_the_memory_it_writes_as_source, setup, teardown),
         cmocka_unit_test_setup_teardown(viewed_tensor_precedes_its_view, setup, teardown),
         cmocka_unit_test_setup_teardown(source_outside_the_part_is_only_data, setup, teardown),
         cmocka_unit_test_setup_teardown(use_counts_are_those_of_the_whole_graph, setup, teardown),
@@ -293,7 +325,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(parameter_without_op_stays_a_node, setup, teardown),
         cmocka_unit_test_setup_teardown(view_in_a_foreign_buffer_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(source_in_a_foreign_buffer_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(empty_tensor_needs_no_buffer, setup, teardown),
+        cmocka_unit_test_setup_teardown(empty_tensor_without_buffer_gets_that_of_another, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(graph_of_nothing_but_empty_tensors_has_no_nodes, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(data_outside_its_buffer_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(node_used_before_it_is_computed_is_refused, setup,
                                         teardown),

@@ -180,6 +180,24 @@ static void source_of_an_op_the_host_lacks_is_told_as_data(void **state)
     assert_int_equal(query.tensors[0].op, GGML_OP_NONE);
 }
 
+static void cast_is_its_own_source(void **state)
+{
+    struct fake *fake = *state;
+    struct ggml_tensor *cast = ggml_cast(fake->ctx, f32(fake, 8, 2), GGML_TYPE_F16);
+    struct apir_op_list list;
+    struct apir_op_query query;
+    struct apir_op_query_storage storage;
+    assert_ptr_equal(cast->src[1], cast);
+    assert_int_equal(apir_op_list_collect(&list, &fake->reg, cast), 0);
+    apir_op_query_init(&query, &storage, &fake->reg, &list);
+    assert_int_equal(query.n_tensors, 3);
+    assert_int_equal(query.tensors[1].op, GGML_OP_NONE);
+    assert_int_equal(query.tensors[1].type, GGML_TYPE_F16);
+    assert_int_equal(query.tensors[2].op, GGML_OP_CPY);
+    assert_int_equal(query.tensors[2].src[0], 1);
+    assert_int_equal(query.tensors[2].src[1], 2);
+}
+
 static void unknown_op_and_type_are_not_asked(void **state)
 {
     struct fake *fake = *state;
@@ -217,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(query_names_the_real_buffer, setup, teardown),
         cmocka_unit_test_setup_teardown(source_of_an_op_the_host_lacks_is_told_as_data, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(cast_is_its_own_source, setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_op_and_type_are_not_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(view_of_a_view_is_not_asked, setup, teardown),
     };

@@ -286,16 +286,20 @@ enum {
     ROWS = 64,
 };
 
-/* Every kind of number that is negotiated: ops, sub-ops of both kinds, a quantized type. */
+/* Every kind of number that is negotiated: ops, sub-ops of both kinds, a quantized type; and a
+ * cast, which ggml makes its own source. */
 static enum ggml_status compute(ggml_backend_t backend, float result[ROWS])
 {
     struct ggml_context *ctx = no_memory();
     struct ggml_tensor *weights = ggml_new_tensor_2d(ctx, GGML_TYPE_Q8_0, COLUMNS, ROWS);
     struct ggml_tensor *x = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, COLUMNS);
-    struct ggml_tensor *y = ggml_mul_mat(ctx, weights, ggml_gelu(ctx, ggml_add(ctx, x, x)));
+    struct ggml_tensor *rounded = ggml_cast(ctx, ggml_cast(ctx, x, GGML_TYPE_F16), GGML_TYPE_F32);
+    struct ggml_tensor *y = ggml_mul_mat(ctx, weights, ggml_gelu(ctx, ggml_add(ctx, rounded, x)));
     struct ggml_tensor *z = ggml_swiglu_split(ctx, y, ggml_tanh(ctx, y));
     struct ggml_cgraph *cgraph = ggml_new_graph(ctx);
     ggml_build_forward_expand(cgraph, z);
+    for (int i = 0; i < ggml_graph_n_nodes(cgraph); i++)
+        require(ggml_backend_supports_op(backend, ggml_graph_node(cgraph, i)), "support of a node");
     ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(ctx, backend);
     require(buffer != NULL, "allocation of a graph");
 
