@@ -12,13 +12,13 @@ device='[virtgpu] CPU'
 plugin=$build/lib/libggml-virtgpu-apir.so
 server_pid=
 
-# The cmocka programs of a build folder. The daemon's and the scanner's are among them.
+# The cmocka programs of a build folder.
 unit() { # LABEL FOLDER
-  local file
+  local name
   section "$1"
-  for file in "$2"/tests/*-test; do
-    cmocka "$1: ${file##*/}" "$file"
-  done
+  while read -r name; do
+    cmocka "$1: $name" timeout 300 "$2/tests/$name"
+  done <"$2/tests/list"
   section_end
 }
 
@@ -177,9 +177,46 @@ worker_killed() {
   stop_apird
 }
 
+# The processes called NAME below process PID.
+below() { # PID NAME
+  local child
+  for child in $(pgrep -P "$1"); do
+    [ "$(cat "/proc/$child/comm" 2>/dev/null)" != "$2" ] || echo "$child"
+    below "$child" "$2"
+  done
+}
+# Waits for a line of the VM's output.
+vm_says() { # LINE
+  for _ in $(seq 900); do
+    ! grep -qx "$1" "$work/vm" || return 0
+    sleep 0.1
+  done
+  echo "the guest did not say: $1"
+  return 1
+}
+# The same in the VM; then the daemon is killed, which leaves nobody to tell the guest: its wait must end all the same.
+killed_under_vm() {
+  local model vm result=1
+  model=$(small_model)
+  # shellcheck disable=SC2016  # the guest's shell expands it
+  "$run" vm --timeout 300 -- bash -c '
+    bench() { llama-bench -m "$1" -ngl 99 -p 0 -n 100000 -r 1 >/dev/null 2>/tmp/err; }
+    echo one; bench "$1"; echo "ended one $?"
+    echo two; bench "$1"; echo "ended two $?"' bash "$model" >"$work/vm" 2>"$work/vm.err" </dev/null &
+  vm=$!
+  if vm_says one && sleep 8 && kill -9 $(below $vm apird-worker) && vm_says 'ended one 1' &&
+    vm_says two && sleep 8 && kill -9 $(below $vm apird) && vm_says 'ended two 1'; then
+    result=0
+  fi
+  wait $vm
+  cat "$work/vm" "$work/vm.err"
+  return $result
+}
+
 faults_part() {
   section "faults"
   check "worker killed during compute" worker_killed
+  check "worker, then daemon killed under a virtual machine" killed_under_vm
   section_end
 }
 
