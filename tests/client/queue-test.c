@@ -217,7 +217,7 @@ static void garbage_ends_the_session(void **state)
 static void request_that_does_not_fit_fails_alone(void **state)
 {
     (void)state;
-    static const char long_name[] = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567";
+    static const char long_name[] = "a name of 80 letters, so that two lists of the largest length exceed the mailbox";
     const char *names[APIR_MAX_OPS];
     struct fake_host host = {0};
     struct apir_session *session = fake_host_must_open(&host);

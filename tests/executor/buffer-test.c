@@ -215,7 +215,8 @@ static void buffer_has_its_size_and_residue(void **state)
     struct apir_buffer_alloc_reply reply = {0};
     fixture_open(&f, LIBRARIES "/fake-good.so", NULL);
     fixture_make_ready(&f);
-    assert_int_equal(handle_buffer_alloc(f.executor, &f.scratch, &(struct apir_buffer_alloc_args){.size = 1000}, &reply), 0);
+    const struct apir_buffer_alloc_args args = {.size = 1000};
+    assert_int_equal(handle_buffer_alloc(f.executor, &f.scratch, &args, &reply), 0);
     assert_true(reply.size >= 1000);
     assert_true(reply.base_residue < 4096);
     fixture_close(&f);

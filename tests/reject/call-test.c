@@ -74,8 +74,8 @@ static void every_call_has_a_message(void **state)
 {
     (void)state;
     uint32_t call = 1;
-    while (apir_call_name(call))
-        assert_string_equal(message_of(call)->name, apir_call_name(call)), call++;
+    for (; apir_call_name(call); call++)
+        assert_string_equal(message_of(call)->name, apir_call_name(call));
     assert_int_equal(call - 1, n_messages);
 }
 
@@ -280,8 +280,10 @@ static unsigned spoil_message(const struct message *message, unsigned width)
     for (size_t at = HEADER_SIZE; at + width <= attempt.size; at += 4) {
         uint64_t value = 0, wrong[WRONG_ONES];
         memcpy(&value, attempt.request + at, width);
-        if (wrong_ones(&attempt.context, width, value, wrong))
-            spoil_place(message, at, width), places++;
+        if (wrong_ones(&attempt.context, width, value, wrong) == 0)
+            continue;
+        spoil_place(message, at, width);
+        places++;
     }
     context_close(&attempt.context);
     return places;
