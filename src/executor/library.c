@@ -112,8 +112,8 @@ static bool resolve(struct apir_executor *executor)
     return true;
 }
 
-/* The registration of a library under another symbol than ggml's own. ggml's loader knows only the usual one, but
- * checks the ABI: so the usual one is loaded through it. */
+/* The usual symbol is left to ggml's loader, which checks the ABI version and the score. Another symbol the loader does not
+ * know: whoever names one vouches for the library. */
 static ggml_backend_reg_t register_symbol(void *handle, const char *path, const char *symbol)
 {
     if (strcmp(symbol, DEFAULT_SYMBOL) == 0)

@@ -12,6 +12,10 @@
 #include "wire/connection.h"
 #include "wire/cs.h"
 
+enum {
+    SEND_TIMEOUT_MS = 1000, /* a peer that does not read for so long is taken for dead */
+};
+
 struct server {
     struct apir_connection connection;
     pthread_mutex_t send_lock; /* guards sending */
@@ -173,6 +177,7 @@ int apir_server_run(const struct apir_server_options *options)
 {
     struct server server = {.memory = options->memory, .log = options->log};
     apir_connection_init(&server.connection, options->fd);
+    apir_connection_set_send_timeout(&server.connection, SEND_TIMEOUT_MS);
     pthread_mutex_init(&server.send_lock, NULL);
     server.memory->removed = send_removed;
     server.memory->removed_data = &server;

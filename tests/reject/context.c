@@ -22,20 +22,6 @@ enum {
     MISSING_HANDLE = 77,
 };
 
-/* Guests may ask for more memory than there is: for sanitizers that is an error unless they are told. */
-const char *__asan_default_options(void);
-const char *__tsan_default_options(void);
-
-__attribute__((visibility("default"))) const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
-__attribute__((visibility("default"))) const char *__tsan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
 static void say_nothing(enum ggml_log_level level, const char *text, void *data)
 {
     (void)level;

@@ -3,6 +3,20 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+/* Guests may ask for more memory than there is: for sanitizers that is an error unless they are told. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+__attribute__((visibility("default"))) const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 static void *serve(void *data)
 {
     struct test_host *host = data;
