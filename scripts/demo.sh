@@ -105,10 +105,12 @@ demo_native() {
   mapfile -t files < <(demo_native_backends)
   mapfile -t settings < <(software_vulkan "$vm_library")
   demo_command "$temporary/native.session" 99
-  step "the same text natively on the host" \
-    with_backends "${files[@]}" -- env "${settings[@]}" "${demo_command[@]}" ||
+  # shellcheck disable=SC2016  # the inner shell expands it
+  if ! step "the same text natively on the host" with_backends "${files[@]}" -- \
+    sh -c 'exec "$@" 2>"$0"' "$temporary/native.log" env "${settings[@]}" "${demo_command[@]}"; then
+    tail -n 30 "$temporary/native.log" | sed 's/^/   llama-completion: /' >&2
     die "llama-completion failed natively on the host"
-  cp "$step_log" "$temporary/native.log"
+  fi
 }
 
 # llama-completion over the native socket: apir without the VM.
