@@ -133,13 +133,13 @@ progress() {
 }
 
 # step LABEL CMD...: runs CMD quietly, showing progress; on failure shows the end of its output and
-# returns its exit code. The output is in the file $step_log, until the next step.
+# returns its exit code.
 step() {
-  local label=$1 start=$SECONDS status=0 pid
+  local label=$1 start=$SECONDS status=0 pid log
   shift
   temporary_folder
-  step_log=$temporary/step.log
-  "$@" >"$step_log" 2>&1 </dev/null &
+  log=$temporary/step.log
+  "$@" >"$log" 2>&1 </dev/null &
   pid=$!
   progress_next=2
   while any_alive "$pid"; do
@@ -150,7 +150,7 @@ step() {
   progress_end
   if [ "$status" -ne 0 ]; then
     say "-- $label: failed after $((SECONDS - start)) s (exit code $status); its last lines:"
-    tail -n 40 "$step_log" >&2
+    tail -n 40 "$log" >&2
   elif [ $((SECONDS - start)) -ge 2 ]; then
     say "-- $label: $((SECONDS - start)) s"
   fi

@@ -162,7 +162,7 @@ cmd_demo() {
   local arguments=("$@") same=0 said
   while [ $# -gt 0 ]; do
     case $1 in
-      --host-library) need_value "$1" $#; vm_library=$2; shift ;;
+      --host-library) need_value "$1" $#; vm_library=$(host_library "$2"); shift ;;
       --model) need_value "$1" $#; demo_model=$(readlink -f -- "$2") || demo_model=$2; shift ;;
       --prompt) need_value "$1" $#; demo_prompt=$2; shift ;;
       --tokens) need_value "$1" $#; need_number "$1" "$2"; demo_tokens=$2; shift ;;

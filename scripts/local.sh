@@ -29,6 +29,14 @@ apird_start() {
   die "apird --$door --ggml-library $library did not start; what it said is above"
 }
 
+# What --host-library was given: a name as it is, a path as seen from anywhere.
+host_library() {
+  case $1 in
+    */*) readlink -m -- "$1" ;;
+    *) echo "$1" ;;
+  esac
+}
+
 # A machine without a GPU has Mesa's software driver, which ggml takes only when told to: prints the
 # environment for that if the library $1 is Vulkan's.
 software_vulkan() {
@@ -88,7 +96,7 @@ cmd_local() {
   local library=cpu threads='' status=0 keep_log='' arguments=("$@")
   while [ $# -gt 0 ]; do
     case $1 in
-      --host-library) need_value "$1" $#; library=$2; shift ;;
+      --host-library) need_value "$1" $#; library=$(host_library "$2"); shift ;;
       --threads) need_value "$1" $#; need_number "$1" "$2"; threads=$2; shift ;;
       --keep-log) keep_log=1 ;;
       --) shift; break ;;

@@ -47,6 +47,7 @@ sandbox_root() {
 
 # Makes sure that there is a sandbox; afterwards $root is its folder.
 sandbox_ensure() {
+  local other
   root=$(sandbox_root)
   [ ! -e "$root/$stamp" ] || return 0
   require_root
@@ -66,6 +67,9 @@ sandbox_ensure() {
     mv -T -- "$root.part" "$root"
     unfinished=
     sandbox_versions "$root/$stamp"
+    for other in "$cache"/sandbox-*/; do
+      [ "$other" = "$root/" ] || say "-- an older sandbox is in $other; ./run clean removes all"
+    done
   fi
   release_lock
   trap - EXIT INT TERM HUP

@@ -269,7 +269,7 @@ cmd_vm() {
   local status=0 arguments=("$@")
   while [ $# -gt 0 ]; do
     case $1 in
-      --host-library) need_value "$1" $#; vm_library=$2; shift ;;
+      --host-library) need_value "$1" $#; vm_library=$(host_library "$2"); shift ;;
       --threads) need_value "$1" $#; need_number "$1" "$2"; vm_threads=$2; shift ;;
       --memory) need_value "$1" $#; vm_memory=$2; shift ;;
       --cpus) need_value "$1" $#; need_number "$1" "$2"; vm_cpus=$2; shift ;;
@@ -277,7 +277,11 @@ cmd_vm() {
       --user) need_value "$1" $#; vm_user=$2; shift ;;
       --reboots) need_value "$1" $#; need_number "$1" "$2"; vm_reboots=$2; shift ;;
       --timeout) need_value "$1" $#; need_number "$1" "$2"; vm_timeout=$2; shift ;;
-      --share) need_value "$1" $#; vm_shares+=("$(readlink -f -- "$2")"); shift ;;
+      --share)
+        need_value "$1" $#
+        [ -d "$2" ] || die "--share: there is no folder $2"
+        vm_shares+=("$(readlink -f -- "$2")")
+        shift ;;
       --qmp) need_value "$1" $#; vm_qmp=$(readlink -m -- "$2"); shift ;;
       --keep-log) vm_keep_log=1 ;;
       --) shift; break ;;
