@@ -185,6 +185,16 @@ below() { # PID NAME
     below "$child" "$2"
   done
 }
+# Waits for a worker below process PID, lets it compute for a while, then kills the process NAME.
+kill_at_work() { # PID NAME
+  for _ in $(seq 600); do
+    [ -z "$(below "$1" apird-worker)" ] || break
+    sleep 0.1
+  done
+  sleep 6
+  # shellcheck disable=SC2046  # one word for each process
+  kill -9 $(below "$1" "$2")
+}
 # Waits for a line of the VM's output.
 vm_says() { # LINE
   for _ in $(seq 900); do
@@ -204,9 +214,11 @@ killed_under_vm() {
     echo one; bench "$1"; echo "ended one $?"
     echo two; bench "$1"; echo "ended two $?"' bash "$model" >"$work/vm" 2>"$work/vm.err" </dev/null &
   vm=$!
-  if vm_says one && sleep 8 && kill -9 $(below $vm apird-worker) && vm_says 'ended one 1' &&
-    vm_says two && sleep 8 && kill -9 $(below $vm apird) && vm_says 'ended two 1'; then
+  if vm_says one && kill_at_work $vm apird-worker && vm_says 'ended one 1' &&
+    vm_says two && kill_at_work $vm apird && vm_says 'ended two 1'; then
     result=0
+  else
+    kill $vm
   fi
   wait $vm
   cat "$work/vm" "$work/vm.err"
