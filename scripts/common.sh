@@ -25,7 +25,7 @@ usage_error() {
 temporary=   # made by temporary_folder, removed by leave
 unfinished=  # something in the cache that is being made; removed by leave if it is still there
 
-# Prints nothing; afterwards $temporary is a private folder that is removed on exit.
+# Afterwards $temporary is a private folder that is removed on exit.
 temporary_folder() {
   [ -z "$temporary" ] || return 0
   temporary=$(mktemp -d "${TMPDIR:-/tmp}/apir-run.XXXXXX")
@@ -89,7 +89,7 @@ leave_nothing_behind() {
   trap 'exit 129' HUP
 }
 
-# Sleeps without starting a process. Descriptor 9 is a pipe that nobody writes to.
+# Sleeps $1 seconds without starting a process, on a pipe that nobody writes to.
 nap() {
   if [ -z "${nap_fd-}" ]; then
     exec {nap_fd}<> <(:)

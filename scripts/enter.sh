@@ -42,9 +42,13 @@ done
 for dir in /proc /sys /dev /var/tmp; do
   bind "$dir"
 done
-for dir in "$checkout" "$cache" "$cwd"; do
-  is_bound "$dir" || [ "$dir" = / ] || bind "$dir"
+for dir in "$checkout" "$cache"; do
+  is_bound "$dir" || bind "$dir"
 done
+case $cwd in
+  / | /usr | /usr/* | /etc | /etc/* | /bin | /lib* | /sbin | /boot* | /run* | /var) ;;
+  *) is_bound "$cwd" || bind "$cwd" ;;
+esac
 mount -t tmpfs -o mode=755 run "$root/run"
 for file in /etc/resolv.conf /etc/hosts; do
   if [ -f "$file" ]; then
@@ -59,4 +63,10 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C.UTF-8
 
 # shellcheck disable=SC2016  # expanded in the sandbox
-exec chroot "$root" /bin/bash -c 'cd -- "$0" && exec "$@"' "$cwd" "$@"
+exec chroot "$root" /bin/bash -c '
+  cd -- "$1" 2>/dev/null || {
+    echo "run: the sandbox has no folder $1: start from one of your own" >&2
+    exit 1
+  }
+  shift
+  exec "$@"' run "$cwd" "$@"
