@@ -99,7 +99,7 @@ sandbox_make() {
   top=$2
   mmdebstrap --mode=root --variant=minbase \
     --include="$(package_names | paste -sd,)" \
-    --aptopt='Acquire::Check-Valid-Until "false"' \
+    --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Retries "3"' \
     --customize-hook="bash -c '. \"\$0\"; sandbox_kernel \"\$1\"' '$top/scripts/sandbox.sh' \"\$1\"" \
     "$suite" "$part"
   {
