@@ -169,29 +169,67 @@ static int check_inside(const struct ggml_tensor *tensor, uint64_t offset, uint6
     return apir_checked_range(offset, size, ggml_nbytes(tensor)) ? 0 : -ERANGE;
 }
 
-/* The same for rows that are a stride apart; *total is what they take when dense. */
-static int check_rows(const struct ggml_tensor *tensor, uint64_t offset, uint64_t size, uint64_t copies,
-                      uint64_t stride, uint64_t *total)
+/* Rows of a tensor, a stride apart, and the shared memory that holds them densely. */
+struct rows {
+    uint64_t offset; /* of the first row in the tensor's data */
+    uint64_t size;   /* of a row */
+    uint64_t copies; /* rows */
+    uint64_t stride; /* from row to row in the tensor */
+    uint32_t shm;
+    uint64_t shm_offset;
+};
+
+/* A copy between a tensor and shared memory, with both ends checked and held. */
+struct transfer {
+    struct apir_executor *executor;
+    struct ggml_tensor tensor;
+    struct apir_buffer *buffer;   /* counted */
+    struct apir_mapping *memory;  /* counted */
+    void *data;                   /* in memory */
+    bool empty;                   /* nothing to copy: ggml would count through any number of empty rows */
+};
+
+static void end_transfer(struct transfer *transfer)
 {
-    uint64_t span = 0;
-    if (!apir_checked_mul(size, copies, total))
-        return -ERANGE;
-    if (copies > 0 && (!apir_checked_mul(copies - 1, stride, &span) || !apir_checked_add(span, size, &span)))
-        return -ERANGE;
-    return check_inside(tensor, offset, span);
+    apir_shm_table_put(transfer->executor->memory, transfer->memory);
+    put_buffer(transfer->executor, transfer->buffer);
 }
 
-/* size bytes of shared memory at offset, in *data; the mapping is to be put. NULL if they do not exist. */
-static struct apir_mapping *get_memory(struct apir_executor *executor, uint32_t shm, uint64_t offset, uint64_t size,
-                                       void **data)
+static int check_rows(const struct ggml_tensor *tensor, const struct rows *rows, uint64_t *total)
 {
-    struct apir_mapping *mapping = apir_shm_table_get(executor->memory, shm);
-    if (mapping && apir_checked_range(offset, size, mapping->size)) {
-        *data = (char *)mapping->data + offset;
-        return mapping;
-    }
-    apir_shm_table_put(executor->memory, mapping);
-    return NULL;
+    uint64_t span = 0;
+    if (!apir_checked_mul(rows->size, rows->copies, total))
+        return -ERANGE;
+    if (rows->copies > 0 && (!apir_checked_mul(rows->copies - 1, rows->stride, &span) ||
+                             !apir_checked_add(span, rows->size, &span)))
+        return -ERANGE;
+    return check_inside(tensor, rows->offset, span);
+}
+
+/* 0: to be ended. -errno: nothing is held. */
+static int begin_transfer(struct transfer *transfer, struct apir_executor *executor, const struct apir_tensor *from,
+                          const struct rows *rows)
+{
+    uint64_t total = 0;
+    int ret;
+    *transfer = (struct transfer){.executor = executor};
+    transfer->buffer = get_placed(executor, from, &transfer->tensor, &ret);
+    if (!transfer->buffer)
+        return ret;
+    ret = check_rows(&transfer->tensor, rows, &total);
+    if (ret < 0)
+        goto err;
+    transfer->memory = apir_shm_table_get(executor->memory, rows->shm);
+    ret = -EFAULT;
+    if (!transfer->memory || !apir_checked_range(rows->shm_offset, total, transfer->memory->size))
+        goto err;
+    transfer->data = (char *)transfer->memory->data + rows->shm_offset;
+    transfer->empty = total == 0;
+    return 0;
+
+err:
+    end_transfer(transfer);
+    return ret;
 }
 
 int handle_buffer_init_tensor(void *data, struct apir_arena *scratch,
@@ -232,90 +270,57 @@ int handle_tensor_memset(void *data, struct apir_arena *scratch, const struct ap
 int handle_tensor_set(void *data, struct apir_arena *scratch, const struct apir_tensor_set_args *args)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct ggml_tensor tensor;
-    int ret;
-    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
-    if (!buffer)
+    const struct rows rows = {args->offset, args->size, 1, 0, args->shm, args->shm_offset};
+    struct transfer transfer;
+    int ret = begin_transfer(&transfer, data, &args->tensor, &rows);
+    if (ret < 0)
         return ret;
-    ret = check_inside(&tensor, args->offset, args->size);
-    void *from;
-    struct apir_mapping *memory =
-        ret == 0 ? get_memory(executor, args->shm, args->shm_offset, args->size, &from) : NULL;
-    if (memory)
-        ggml_backend_tensor_set(&tensor, from, args->offset, args->size);
-    else if (ret == 0)
-        ret = -EFAULT;
-    apir_shm_table_put(executor->memory, memory);
-    put_buffer(executor, buffer);
-    return ret;
+    ggml_backend_tensor_set(&transfer.tensor, transfer.data, args->offset, args->size);
+    end_transfer(&transfer);
+    return 0;
 }
 
 int handle_tensor_get(void *data, struct apir_arena *scratch, const struct apir_tensor_get_args *args)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct ggml_tensor tensor;
-    int ret;
-    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
-    if (!buffer)
+    const struct rows rows = {args->offset, args->size, 1, 0, args->shm, args->shm_offset};
+    struct transfer transfer;
+    int ret = begin_transfer(&transfer, data, &args->tensor, &rows);
+    if (ret < 0)
         return ret;
-    ret = check_inside(&tensor, args->offset, args->size);
-    void *to;
-    struct apir_mapping *memory =
-        ret == 0 ? get_memory(executor, args->shm, args->shm_offset, args->size, &to) : NULL;
-    if (memory)
-        ggml_backend_tensor_get(&tensor, to, args->offset, args->size);
-    else if (ret == 0)
-        ret = -EFAULT;
-    apir_shm_table_put(executor->memory, memory);
-    put_buffer(executor, buffer);
-    return ret;
+    ggml_backend_tensor_get(&transfer.tensor, transfer.data, args->offset, args->size);
+    end_transfer(&transfer);
+    return 0;
 }
 
 int handle_tensor_set_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_set_2d_args *args)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct ggml_tensor tensor;
-    uint64_t total = 0;
-    int ret;
-    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
-    if (!buffer)
+    const struct rows rows = {args->offset, args->size, args->copies, args->stride, args->shm, args->shm_offset};
+    struct transfer transfer;
+    int ret = begin_transfer(&transfer, data, &args->tensor, &rows);
+    if (ret < 0)
         return ret;
-    ret = check_rows(&tensor, args->offset, args->size, args->copies, args->stride, &total);
-    void *from;
-    struct apir_mapping *memory =
-        ret == 0 ? get_memory(executor, args->shm, args->shm_offset, total, &from) : NULL;
-    if (memory && total > 0) /* ggml would count through any number of empty rows */
-        ggml_backend_tensor_set_2d(&tensor, from, args->offset, args->size, args->copies, args->stride, args->size);
-    else if (!memory && ret == 0)
-        ret = -EFAULT;
-    apir_shm_table_put(executor->memory, memory);
-    put_buffer(executor, buffer);
-    return ret;
+    if (!transfer.empty)
+        ggml_backend_tensor_set_2d(&transfer.tensor, transfer.data, args->offset, args->size, args->copies,
+                                   args->stride, args->size);
+    end_transfer(&transfer);
+    return 0;
 }
 
 int handle_tensor_get_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_get_2d_args *args)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct ggml_tensor tensor;
-    uint64_t total = 0;
-    int ret;
-    struct apir_buffer *buffer = get_placed(executor, &args->tensor, &tensor, &ret);
-    if (!buffer)
+    const struct rows rows = {args->offset, args->size, args->copies, args->stride, args->shm, args->shm_offset};
+    struct transfer transfer;
+    int ret = begin_transfer(&transfer, data, &args->tensor, &rows);
+    if (ret < 0)
         return ret;
-    ret = check_rows(&tensor, args->offset, args->size, args->copies, args->stride, &total);
-    void *to;
-    struct apir_mapping *memory = ret == 0 ? get_memory(executor, args->shm, args->shm_offset, total, &to) : NULL;
-    if (memory && total > 0) /* ggml would count through any number of empty rows */
-        ggml_backend_tensor_get_2d(&tensor, to, args->offset, args->size, args->copies, args->stride, args->size);
-    else if (!memory && ret == 0)
-        ret = -EFAULT;
-    apir_shm_table_put(executor->memory, memory);
-    put_buffer(executor, buffer);
-    return ret;
+    if (!transfer.empty)
+        ggml_backend_tensor_get_2d(&transfer.tensor, transfer.data, args->offset, args->size, args->copies,
+                                   args->stride, args->size);
+    end_transfer(&transfer);
+    return 0;
 }
 
 static bool same_layout(const struct ggml_tensor *a, const struct ggml_tensor *b)
