@@ -10,11 +10,6 @@
 #include "attach/worker-process.h"
 #include "util/fd.h"
 
-struct frame_header {
-    uint32_t type;
-    uint32_t size;
-};
-
 /* The rest of a frame that the socket had no room for. */
 struct outgoing {
     struct apir_list link; /* apir_link.outbox */
@@ -99,7 +94,7 @@ int apir_link_send(struct apir_link *link, uint32_t type, const void *data, uint
         return -EPIPE;
     if (size > APIR_MAX_FRAME)
         return -EMSGSIZE;
-    struct frame_header header = {.type = type, .size = size};
+    struct apir_frame_header header = {.type = type, .size = size};
     struct iovec parts[2] = {{&header, sizeof header}, {(void *)(uintptr_t)data, size}};
     if (!apir_list_empty(&link->outbox))
         return keep(link, parts, 0, fd);
@@ -162,7 +157,7 @@ static int fill(struct apir_link *link, size_t need)
 }
 
 /* Reads what has come of one frame. As fill(). */
-static int receive(struct apir_link *link, struct frame_header *header)
+static int receive(struct apir_link *link, struct apir_frame_header *header)
 {
     int ret = fill(link, sizeof *header);
     if (ret <= 0)
@@ -176,7 +171,7 @@ static int receive(struct apir_link *link, struct frame_header *header)
 static void link_ready(void *owner, uint32_t events)
 {
     struct apir_link *link = owner;
-    struct frame_header header;
+    struct apir_frame_header header;
     if (events & EPOLLOUT) {
         int ret = flush(link);
         if (ret < 0) {

@@ -10,11 +10,6 @@
 
 #include "util/fd.h"
 
-struct frame_header {
-    uint32_t type;
-    uint32_t size;
-};
-
 union fd_message {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(4 * sizeof(int))]; /* room for more than is allowed, so that extra fds are seen */
@@ -75,7 +70,7 @@ int apir_connection_send(struct apir_connection *connection, uint32_t type, cons
 {
     if (size > APIR_MAX_FRAME)
         return -EMSGSIZE;
-    struct frame_header header = {.type = type, .size = size};
+    struct apir_frame_header header = {.type = type, .size = size};
     struct iovec parts[2] = {{&header, sizeof header}, {(void *)(uintptr_t)data, size}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = size ? 2 : 1};
     union fd_message control;
@@ -158,7 +153,7 @@ static int reserve(struct apir_connection *connection, uint32_t size)
 
 int apir_connection_receive(struct apir_connection *connection, struct apir_frame *frame)
 {
-    struct frame_header header;
+    struct apir_frame_header header;
     int fd = -1;
     int ret = receive_all(connection, &header, sizeof header, &fd);
     if (ret <= 0)

@@ -20,6 +20,12 @@ enum {
     APIR_MAX_FRAME = 4 * 1024 * 1024,
 };
 
+/* Start of a frame; size bytes follow. */
+struct apir_frame_header {
+    uint32_t type; /* enum apir_frame_type */
+    uint32_t size;
+};
+
 /* Memory that becomes shared-memory id. The range lies inside the fd's file. */
 struct apir_frame_shm {
     uint32_t id; /* not 0 */
