@@ -65,12 +65,12 @@ cmocka() {
 }
 
 # backend_ops LABEL CMD...: test-backend-ops in test mode; counts its cases (those the device does not support are
-# left out, ggml computes them elsewhere).
+# left out, ggml computes them elsewhere). Afterwards $last_cases is their number, and $work/ops.names their ops.
 backend_ops() {
   local label=$1 status=0 good bad
   shift
   "$@" >"$work/ops" 2>"$work/ops.err" </dev/null || status=$?
-  sed -i 's/\x1b\[[0-9;]*m//g' "$work/ops"
+  sed -i -e 's/\x1b\[[0-9;]*m//g' -e '/^ *Backend /d' "$work/ops"
   good=$(grep -cE ': OK$' "$work/ops")
   bad=$(grep -cE ': FAIL$' "$work/ops")
   passed=$((passed + good)) failed=$((failed + bad))
@@ -79,9 +79,9 @@ backend_ops() {
     not_ok "$label: ended with exit code $status after $good cases"
     tail -n 20 "$work/ops" "$work/ops.err" | sed 's/^/        | /'
   fi
-  last_ops=$(grep -E ': OK$' "$work/ops" | sed 's/^ *//; s/(.*//' | sort -u | wc -l)
+  grep -E ': OK$' "$work/ops" | sed 's/^ *//; s/(.*//' | sort -u >"$work/ops.names"
   last_cases=$good
-  printf 'ok      %s: %d cases of %d ops\n' "$label" "$good" "$last_ops"
+  printf 'ok      %s: %d cases of %d ops\n' "$label" "$good" "$(wc -l <"$work/ops.names")"
 }
 
 # test-llama-archs compares each architecture on the device with the CPU: a row for each that it could make.
