@@ -63,8 +63,9 @@ struct apir_virtgpu_options {
     bool apir_capset_only; /* do not fall back to a Venus capset with an APIR host's data */
 };
 
-/* Searches all render nodes for a virtio-gpu device whose host speaks APIR. NULL with errno set: -ENODEV when there
- * is none; reason then says what was found and what to do. */
+/* Searches all render nodes for a virtio-gpu device whose host speaks APIR. NULL with errno set: ENODEV when there is
+ * no virtio-gpu node, EACCES when it cannot be opened, EOPNOTSUPP when its host has no APIR, or another; reason then says
+ * what was found and what to do. */
 struct apir_transport *apir_transport_virtgpu_open(const struct apir_virtgpu_options *options,
                                                    const struct apir_log *log, char *reason, size_t reason_size);
 
