@@ -15,9 +15,18 @@ ops_part() {
   section_end
 }
 
+# All devices of the process at once: ours, the CPU, and ggml's device made of several.
+all_devices() {
+  "$run" local --threads 2 -- test-llama-archs -s 1 >"$work/all" 2>&1 </dev/null
+  sed -i 's/\x1b\[[0-9;]*m//g' "$work/all"
+  grep '^Summary' "$work/all"
+  grep -q 'loaded virtgpu backend' "$work/all" && grep -qE '^Summary: all [0-9]+ test' "$work/all"
+}
 archs_part() {
   section "every architecture of test-llama-archs"
   archs "llama architectures" ''
+  check "llama architectures on all devices" all_devices
+  grep '^Summary' "$work/out" | sed 's/^/        /'
   section_end
 }
 
