@@ -28,10 +28,6 @@
 #define VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME 8
 #endif
 
-/* By this start of a context's name a host that also serves others knows ours. Without a name of
- * our own the kernel sends the task's, of up to 15 characters: the marker is longer than that. */
-#define CONTEXT_MARKER "apir-ggml-virtgpu"
-
 enum {
     /* The granularity of blobs, enough for the page size of all but 64 KiB kernels. */
     BLOB_ALIGNMENT = 0x4000,
@@ -209,7 +205,7 @@ static bool has_context_names(struct virtgpu *gpu)
 static int init_context(struct virtgpu *gpu, uint32_t capset)
 {
     char name[CONTEXT_NAME_SIZE];
-    snprintf(name, sizeof name, "%s %s", CONTEXT_MARKER, program_invocation_short_name);
+    snprintf(name, sizeof name, "%s %s", APIR_CONTEXT_MARKER, program_invocation_short_name);
     struct drm_virtgpu_context_set_param params[] = {
         {.param = VIRTGPU_CONTEXT_PARAM_CAPSET_ID, .value = capset},
         {.param = VIRTGPU_CONTEXT_PARAM_NUM_RINGS, .value = 1},

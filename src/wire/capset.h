@@ -42,6 +42,26 @@ enum {
     APIR_COMPAT_MINOR = 2,
 };
 
+/* A Venus context whose debug name starts so is ours, on a host that serves real Venus contexts too. Without a name of
+ * its own a context has its task's, of up to 15 characters: the marker is longer than that. */
+#define APIR_CONTEXT_MARKER "apir-ggml-virtgpu"
+
+/* What a host that serves both puts behind the data of the real Venus capset, whose size differs between releases: 16
+ * bytes of magic, then struct apir_capset. Who wants real Venus reads only the start. */
+#define APIR_TRAILER_MAGIC "apir-capset/1.0" /* with its NUL 16 bytes */
+
+enum {
+    APIR_TRAILER_MAGIC_SIZE = 16,
+    APIR_TRAILER_SIZE = APIR_TRAILER_MAGIC_SIZE + APIR_CAPSET_SIZE,
+    APIR_MAX_CAPSET = 4096, /* bytes of capset data that a guest looks through */
+};
+
+/* Writes the trailer, APIR_TRAILER_SIZE bytes. */
+void apir_capset_write_trailer(void *data);
+
+/* True if a trailer stands in these size bytes, at a multiple of 4. */
+bool apir_capset_has_trailer(const void *data, size_t size);
+
 /* Fills data, the capset that an APIR host offers. */
 void apir_capset_fill(struct apir_capset *capset);
 

@@ -50,9 +50,35 @@ static void capset_with_a_changed_byte_is_not_apir(void **state)
     }
 }
 
+static void trailer_is_found_at_any_word(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at + APIR_TRAILER_SIZE <= 256; at += 4) {
+        uint8_t data[256];
+        memset(data, 0x5a, sizeof data);
+        apir_capset_write_trailer(data + at);
+        assert_true(apir_capset_has_trailer(data, sizeof data));
+        assert_true(apir_capset_has_trailer(data, at + APIR_TRAILER_SIZE));
+        assert_false(apir_capset_has_trailer(data, at + APIR_TRAILER_SIZE - 1));
+    }
+}
+
+static void trailer_with_a_changed_byte_is_none(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < APIR_TRAILER_SIZE; i++) {
+        uint8_t data[APIR_TRAILER_SIZE];
+        apir_capset_write_trailer(data);
+        data[i] ^= 0x10;
+        assert_false(apir_capset_has_trailer(data, sizeof data));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trailer_is_found_at_any_word),
+        cmocka_unit_test(trailer_with_a_changed_byte_is_none),
         cmocka_unit_test(capset_has_the_deployed_bytes),
         cmocka_unit_test(filled_capset_is_known),
         cmocka_unit_test(short_capset_is_not_apir),
