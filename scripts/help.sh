@@ -68,8 +68,10 @@ terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c 
 
   --host-library L   what computes: cpu (default), vulkan, rpc, or the path of a ggml backend
   --threads N        threads of a CPU library (default: the number of cores)
-  --device D         vhost-user (default): the apir device; virtio-gpu-gl: QEMU's own virtio-gpu, which knows
-                     nothing of apir; none: no GPU at all
+  --door D           how apir comes into the VM. vhost-user (default): apird is a device of its own;
+                     virglrenderer: QEMU's own virtio-gpu-gl, with our library in front of its virglrenderer
+                     (VIRGL_ROUTE_VENUS_TO_APIR=1 in the environment: every Venus context is ours);
+                     virtio-gpu-gl: that device without apir; none: no GPU at all
   --memory SIZE      memory of the virtual machine (default 2G)
   --cpus N           its processors (default 2)
   --user NAME        run CMD as this user, not as root (nobody, for one, may not use the GPU)

@@ -5,7 +5,7 @@
 # Settings of vm_run, with their defaults.
 vm_library=cpu       # --ggml-library of the daemon behind the device
 vm_threads=          # its --threads
-vm_device=vhost-user # vhost-user, virtio-gpu-gl or none
+vm_door=vhost-user # vhost-user, virglrenderer, virtio-gpu-gl or none
 vm_memory=2G
 vm_cpus=2
 vm_user=root         # who runs the command in the guest
@@ -65,7 +65,7 @@ vm_accelerator() {
 
 vm_probe_kvm() {
   local result=tcg
-  vm_device=none vm_boot_limit=20 vm_timeout=20 vm_reboots=0 vm_user=root vm_shares=()
+  vm_door=none vm_boot_limit=20 vm_timeout=20 vm_reboots=0 vm_user=root vm_shares=()
   vm_qmp='' vm_keep_log='' vm_folder=$temporary/probe
   mkdir "$vm_folder"
   ! vm_boot kvm true || result=kvm
@@ -96,7 +96,7 @@ vm_boot() {
   rm -rf -- "$vm_folder/guest" "$vm_folder/not-booted"
   mkdir "$vm_folder/guest"
   vm_leave_message "$@"
-  [ "$vm_device" != vhost-user ] ||
+  [ "$vm_door" != vhost-user ] ||
     apird_start vhost-user "$vm_folder/gpu.sock" "$vm_library" "$vm_threads"
   for name in stdout stderr control; do
     [ -p "$vm_folder/$name" ] || mkfifo "$vm_folder/$name"
@@ -150,12 +150,12 @@ vm_copy() {
 
 vm_start_qemu() {
   local accelerator=$1 fd share n=0 cpu=max
-  local -a options=()
+  local -a options=() settings=()
   case $accelerator in
     kvm) options+=(-accel kvm); cpu=host ;;
     *) options+=(-accel tcg,thread=multi) ;;
   esac
-  case $vm_device in
+  case $vm_door in
     vhost-user)
       # Behind a root port of its own, the device can be unplugged and plugged in again. Its
       # properties describe a virtio-gpu with no display to QEMU's generic vhost-user device.
@@ -164,6 +164,9 @@ vm_start_qemu() {
         -chardev "socket,id=gpu,path=$vm_folder/gpu.sock"
         -device "vhost-user-test-device-pci,bus=gpu-port,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,config_size=20"
         -display none) ;;
+    virglrenderer)
+      vm_interpose
+      options+=(-device virtio-gpu-gl-pci,blob=on,venus=on,hostmem=1G -display sdl,gl=on) ;;
     virtio-gpu-gl)
       options+=(-device virtio-gpu-gl-pci,blob=on,venus=on,hostmem=256M -display sdl,gl=on) ;;
     none)
@@ -176,8 +179,8 @@ vm_start_qemu() {
   [ -z "$vm_qmp" ] || options+=(-qmp "unix:${vm_qmp//,/,,},server=on,wait=off")
   [ "$vm_reboots" -gt 0 ] || options+=(-no-reboot)
 
-  SDL_VIDEODRIVER=offscreen SDL_VIDEO_DRIVER=offscreen LIBGL_ALWAYS_SOFTWARE=1 \
-    APIR_RUN_MARK=$APIR_RUN_MARK/qemu setpriv --pdeathsig TERM -- qemu-system-x86_64 \
+  env SDL_VIDEODRIVER=offscreen SDL_VIDEO_DRIVER=offscreen LIBGL_ALWAYS_SOFTWARE=1 \
+    APIR_RUN_MARK="$APIR_RUN_MARK/qemu" "${settings[@]}" setpriv --pdeathsig TERM -- qemu-system-x86_64 \
     -name apir-guest -nodefaults -no-user-config -M q35,memory-backend=memory -cpu "$cpu" \
     -m "$vm_memory" -smp "$vm_cpus" \
     -object "memory-backend-memfd,id=memory,size=$vm_memory,share=on" \
@@ -192,6 +195,21 @@ vm_start_qemu() {
     "${options[@]}" </dev/null >"$vm_folder/qemu.log" 2>&1 &
   vm_pid=$!
   disown "$vm_pid"  # how it ends is told below, not by bash
+}
+
+# Puts our library in front of the virglrenderer that QEMU uses: afterwards ${settings[@]} is its
+# environment. What the caller has set of it stays, VIRGL_ROUTE_VENUS_TO_APIR for one.
+vm_interpose() {
+  local library=$build/lib/libvirglrenderer-apir.so
+  [ -e "$library" ] || die "$library does not exist: ./run build"
+  : >>"$vm_folder/apir.log"
+  mapfile -t settings < <(software_vulkan "$vm_library")
+  settings+=(
+    "LD_PRELOAD=$library"
+    "VIRGL_APIR_WORKER=$build/bin/apird-worker"
+    "VIRGL_APIR_LOG_TO_FILE=$vm_folder/apir.log"
+    "APIR_LLAMA_CPP_GGML_LIBRARY_PATH=${APIR_LLAMA_CPP_GGML_LIBRARY_PATH-$vm_library}")
+  [ -z "$vm_threads" ] || settings+=("VIRGL_APIR_THREADS=$vm_threads")
 }
 
 # Ends QEMU and what it may have left: virglrenderer forks, and its child can hang in the fork.
@@ -255,7 +273,10 @@ vm_failed() {
 vm_show_logs() {
   sed 's/^/   qemu: /' "$vm_folder/qemu.log" >&2
   tail -n 60 "$vm_folder/kernel.log" | sed 's/^/   guest: /' >&2
-  [ "$vm_device" != vhost-user ] || apird_show_log
+  case $vm_door in
+    vhost-user) apird_show_log ;;
+    virglrenderer) tail -n 40 "$vm_folder/apir.log" | sed 's/^/   apir: /' >&2 ;;
+  esac
 }
 
 vm_keep_logs() {
@@ -273,7 +294,7 @@ cmd_vm() {
       --threads) need_value "$1" $#; need_number "$1" "$2"; vm_threads=$2; shift ;;
       --memory) need_value "$1" $#; vm_memory=$2; shift ;;
       --cpus) need_value "$1" $#; need_number "$1" "$2"; vm_cpus=$2; shift ;;
-      --device) need_value "$1" $#; vm_device=$2; shift ;;
+      --door) need_value "$1" $#; vm_door=$2; shift ;;
       --user) need_value "$1" $#; vm_user=$2; shift ;;
       --reboots) need_value "$1" $#; need_number "$1" "$2"; vm_reboots=$2; shift ;;
       --timeout) need_value "$1" $#; need_number "$1" "$2"; vm_timeout=$2; shift ;;
@@ -291,13 +312,15 @@ cmd_vm() {
     shift
   done
   [ $# -gt 0 ] || usage_error "vm: which command? ./run vm -- CMD..."
-  case $vm_device in
-    vhost-user | virtio-gpu-gl | none) ;;
-    *) usage_error "vm: --device is vhost-user, virtio-gpu-gl or none, not '$vm_device'" ;;
+  case $vm_door in
+    vhost-user | virglrenderer | virtio-gpu-gl | none) ;;
+    *) usage_error "vm: --door is vhost-user, virglrenderer, virtio-gpu-gl or none, not '$vm_door'" ;;
   esac
   go_inside vm "${arguments[@]}"
   leave_nothing_behind
-  [ "$vm_device" != vhost-user ] || ensure_build
+  case $vm_door in
+    vhost-user | virglrenderer) ensure_build ;;
+  esac
   vm_run "$@" || status=$?
   exit "$status"
 }
