@@ -58,9 +58,16 @@ struct apir_transport *apir_transport_socket_open(const char *path, char *reason
 /* Uses fd, a connected stream socket whose peer is a worker; takes ownership, also on failure. NULL with errno. */
 struct apir_transport *apir_transport_socket_from_fd(int fd);
 
+/* Which capset of a virtio-gpu device is used. */
+enum apir_virtgpu_capset {
+    APIR_VIRTGPU_CAPSET_AUTO,  /* the APIR capset, else a Venus capset whose data tell of an APIR host */
+    APIR_VIRTGPU_CAPSET_APIR,  /* the APIR capset only */
+    APIR_VIRTGPU_CAPSET_VENUS, /* the Venus capset, whatever its data are; a host without APIR does not answer */
+};
+
 struct apir_virtgpu_options {
-    const char *dri_dir;   /* where to look for render nodes; NULL: /dev/dri */
-    bool apir_capset_only; /* do not fall back to a Venus capset with an APIR host's data */
+    const char *dri_dir; /* where to look for render nodes; NULL: /dev/dri */
+    enum apir_virtgpu_capset capset;
 };
 
 /* Searches all render nodes for a virtio-gpu device whose host speaks APIR. NULL with errno set: ENODEV when there is
@@ -69,8 +76,8 @@ struct apir_virtgpu_options {
 struct apir_transport *apir_transport_virtgpu_open(const struct apir_virtgpu_options *options,
                                                    const struct apir_log *log, char *reason, size_t reason_size);
 
-/* Opens the door that the environment selects: GGML_VIRTGPU_SOCKET=PATH, else virtgpu with
- * GGML_REMOTING_USE_APIR_CAPSET. NULL with errno and reason. */
+/* Opens the door that the environment selects: GGML_VIRTGPU_SOCKET=PATH, else virtgpu with GGML_VIRTGPU_CAPSET=auto,
+ * apir or venus; without that variable GGML_REMOTING_USE_APIR_CAPSET stands for apir. NULL with errno and reason. */
 struct apir_transport *apir_transport_open(const struct apir_log *log, char *reason, size_t reason_size);
 
 #endif

@@ -21,6 +21,11 @@
 #include "util/log.h"
 #include "wire/capset.h"
 
+/* Missing in older headers. */
+#ifndef VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME
+#define VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME 8
+#endif
+
 #define DRIVER "virtio_gpu"
 
 enum {
@@ -30,7 +35,7 @@ enum {
 
 struct search {
     const char *dri_dir;
-    bool apir_capset_only;
+    enum apir_virtgpu_capset capset;
     const struct apir_log *log;
     char *reason;
     size_t reason_size;
@@ -55,7 +60,7 @@ static int rank(int ret)
 static void __attribute__((format(printf, 4, 5))) refuse(struct search *search, int ret,
                                                          const char *path, const char *format, ...)
 {
-    char why[160];
+    char why[256];
     va_list args;
     va_start(args, format);
     vsnprintf(why, sizeof why, format, args);
@@ -107,17 +112,27 @@ static uint32_t get_param(int fd, uint64_t param)
     return drmIoctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &args) < 0 ? 0 : value;
 }
 
-/* Whether the data of a capset is an APIR host's. */
-static bool capset_is_apir(int fd, uint32_t capset)
+/* What the data of a capset tell about its host. */
+enum host {
+    HOST_UNKNOWN, /* not an APIR host */
+    HOST_APIR,    /* all contexts of the capset are APIR's */
+    HOST_BOTH,    /* those are that are named so, the others are what the capset says */
+};
+
+static enum host ask_capset(int fd, uint32_t capset)
 {
-    struct apir_capset data = {0};
+    uint8_t data[APIR_MAX_CAPSET] = {0};
+    /* the kernel copies what there is, at most so much */
     struct drm_virtgpu_get_caps args = {
         .cap_set_id = capset,
-        .addr = (uintptr_t)&data,
+        .addr = (uintptr_t)data,
         .size = sizeof data,
     };
-    return drmIoctl(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &args) == 0 &&
-           apir_capset_is_apir(&data, sizeof data);
+    if (drmIoctl(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &args) < 0)
+        return HOST_UNKNOWN;
+    if (apir_capset_is_apir(data, sizeof data))
+        return HOST_APIR;
+    return apir_capset_has_trailer(data, sizeof data) ? HOST_BOTH : HOST_UNKNOWN;
 }
 
 static const struct {
@@ -139,16 +154,28 @@ static const char *missing_feature(int fd)
     return NULL;
 }
 
-/* The capset to use, or 0. */
-static uint32_t choose_capset(int fd, bool apir_only)
+/* The capset to use, or 0; and what its host is. */
+static uint32_t choose_capset(int fd, enum apir_virtgpu_capset wanted, enum host *host)
 {
     uint32_t offered = get_param(fd, VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs);
-    if (offered & (1u << APIR_CAPSET_APIR) && capset_is_apir(fd, APIR_CAPSET_APIR))
-        return APIR_CAPSET_APIR;
-    if (!apir_only && offered & (1u << APIR_CAPSET_VENUS) && capset_is_apir(fd, APIR_CAPSET_VENUS))
-        return APIR_CAPSET_VENUS;
+    if (wanted != APIR_VIRTGPU_CAPSET_VENUS && offered & (1u << APIR_CAPSET_APIR)) {
+        *host = ask_capset(fd, APIR_CAPSET_APIR);
+        if (*host == HOST_APIR)
+            return APIR_CAPSET_APIR;
+    }
+    if (wanted != APIR_VIRTGPU_CAPSET_APIR && offered & (1u << APIR_CAPSET_VENUS)) {
+        *host = ask_capset(fd, APIR_CAPSET_VENUS);
+        if (*host != HOST_UNKNOWN || wanted == APIR_VIRTGPU_CAPSET_VENUS)
+            return APIR_CAPSET_VENUS;
+    }
     return 0;
 }
+
+static const char *const no_apir[] = {
+    [APIR_VIRTGPU_CAPSET_AUTO] = "the host of this virtio-gpu device has no APIR",
+    [APIR_VIRTGPU_CAPSET_APIR] = "the host of this virtio-gpu device has no APIR capset",
+    [APIR_VIRTGPU_CAPSET_VENUS] = "the host of this virtio-gpu device has no Venus capset",
+};
 
 /* Whether an open node will do; its capset then. */
 static bool judge(struct search *search, int fd, const char *path, uint32_t *capset)
@@ -168,10 +195,16 @@ static bool judge(struct search *search, int fd, const char *path, uint32_t *cap
                missing);
         return false;
     }
-    *capset = choose_capset(fd, search->apir_capset_only);
+    enum host host;
+    *capset = choose_capset(fd, search->capset, &host);
     if (!*capset) {
-        refuse(search, -EOPNOTSUPP, path, "the host of this virtio-gpu device has no APIR%s",
-               search->apir_capset_only ? " capset" : "");
+        refuse(search, -EOPNOTSUPP, path, "%s", no_apir[search->capset]);
+        return false;
+    }
+    if (host == HOST_BOTH && !get_param(fd, VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME)) {
+        refuse(search, -EOPNOTSUPP, path,
+               "the host tells APIR contexts from Venus contexts by their names, and this kernel "
+               "cannot give names: a newer kernel is needed");
         return false;
     }
     return true;
@@ -209,7 +242,7 @@ int apir_virtgpu_node_find(const struct apir_virtgpu_options *options, const str
 {
     struct search search = {
         .dri_dir = options && options->dri_dir ? options->dri_dir : "/dev/dri",
-        .apir_capset_only = options && options->apir_capset_only,
+        .capset = options ? options->capset : APIR_VIRTGPU_CAPSET_AUTO,
         .log = log,
         .reason = reason,
         .reason_size = reason_size,
