@@ -6,7 +6,20 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "attach/listener.h"
 #include "util/fd.h"
+#include "wire/capset.h"
+#include "wire/mailbox.h"
+
+enum {
+    HANDSHAKE_WORDS = 6,  /* of apir's own handshake, up to the magic */
+    NOTIF_TIMEOUT = 1 + 2, /* in a reply blob: the forward code TIMEOUT */
+};
+
+static bool has_process(const struct apir_context *context)
+{
+    return context->process.pid != 0;
+}
 
 /* The worker takes nothing any more. Whoever waits for it is told; its process has a second to end. */
 static void lose(struct apir_context *context, const char *reason)
@@ -21,11 +34,14 @@ static void lose(struct apir_context *context, const char *reason)
     context->events->lost(context->owner, context);
     struct apir_list *link;
     while ((link = apir_list_take_first(&context->fences)))
-        context->events->fenced(context->owner, apir_list_entry(link, struct apir_gpu_command, link), false);
-    apir_worker_process_expire(&context->process, APIR_WORKER_PATIENCE_MS);
+        context->events->fenced(context->owner, apir_list_entry(link, struct apir_fence, link), false);
+    if (has_process(context))
+        apir_worker_process_expire(&context->process, APIR_WORKER_PATIENCE_MS);
+    else
+        apir_loop_set_timer(context->loop, &context->end_timer, APIR_WORKER_PATIENCE_MS);
 }
 
-/* The same, for a worker that does not do its part: it is not given time. */
+/* The same, for a worker that does not do its part: a process is not given time. */
 static void kill_worker(struct apir_context *context, const char *reason)
 {
     lose(context, reason);
@@ -45,13 +61,25 @@ static void log_end(struct apir_context *context, int status)
                   context->process.killed ? "killed: " : "", text);
 }
 
-static void process_ended(void *owner, int status)
+static void go(struct apir_context *context, int status)
 {
-    struct apir_context *context = owner;
     lose(context, NULL);
+    apir_loop_clear_timer(&context->end_timer);
     apir_link_close(&context->worker);
     log_end(context, status);
+    context->gone = true;
     context->events->gone(context->owner, context);
+}
+
+static void process_ended(void *owner, int status)
+{
+    go(owner, status);
+}
+
+/* A worker behind a connection cannot be killed, but it ends by itself at the end of the connection. */
+static void end_too_long(void *owner)
+{
+    go(owner, 0);
 }
 
 static void removal_too_long(void *owner)
@@ -76,33 +104,28 @@ static void handle_removed(struct apir_context *context, const void *data, uint3
     context->events->removed(context->owner, context, id);
 }
 
-static unsigned ring_of(const struct apir_gpu_command *command)
-{
-    return le32toh(command->header.flags) & VIRTIO_GPU_FLAG_INFO_RING_IDX ? command->header.ring_idx : 0;
-}
-
-static void mark_done(struct apir_context *context, const struct apir_frame_fence *fence)
+static void mark_done(struct apir_context *context, const struct apir_frame_fence *done)
 {
     for (struct apir_list *link = context->fences.next; link != &context->fences; link = link->next) {
-        struct apir_gpu_command *command = apir_list_entry(link, struct apir_gpu_command, link);
-        if (command->fence == fence->id && ring_of(command) == fence->ring)
-            command->done = true;
+        struct apir_fence *fence = apir_list_entry(link, struct apir_fence, link);
+        if (fence->id == done->id && fence->ring == done->ring)
+            fence->done = true;
     }
 }
 
 /* Answers the fences of a ring that are done, up to the first that is not: a ring's fences are answered in order. */
-static void retire(struct apir_context *context, unsigned ring)
+static void retire(struct apir_context *context, uint32_t ring)
 {
     struct apir_list *next;
     for (struct apir_list *link = context->fences.next; link != &context->fences; link = next) {
-        struct apir_gpu_command *command = apir_list_entry(link, struct apir_gpu_command, link);
+        struct apir_fence *fence = apir_list_entry(link, struct apir_fence, link);
         next = link->next;
-        if (ring_of(command) != ring)
+        if (fence->ring != ring)
             continue;
-        if (!command->done)
+        if (!fence->done)
             return;
         apir_list_remove(link);
-        context->events->fenced(context->owner, command, true);
+        context->events->fenced(context->owner, fence, true);
     }
 }
 
@@ -132,13 +155,28 @@ static void worker_received(void *owner, uint32_t type, const void *data, uint32
 static void worker_closed(void *owner, int error)
 {
     struct apir_context *context = owner;
-    if (error == 0)
+    if (error != 0)
+        kill_worker(context, error == -ETIMEDOUT ? "it did not read in time" : "it sent a bad frame");
+    else if (has_process(context))
         lose(context, NULL);
     else
-        kill_worker(context, error == -ETIMEDOUT ? "it did not read in time" : "it sent a bad frame");
+        go(context, 0);
 }
 
-static int start(struct apir_context *context, const struct apir_worker_options *options)
+static int connect_worker(struct apir_context *context, const struct apir_worker_options *options)
+{
+    int fd = apir_listener_connect(options->socket);
+    if (fd < 0)
+        return fd;
+    int ret = apir_link_open(&context->worker, fd);
+    if (ret < 0)
+        apir_fd_close(&fd);
+    else
+        apir_info(context->log, "context %u started: connected to %s", context->id, options->socket);
+    return ret;
+}
+
+static int start_worker(struct apir_context *context, const struct apir_worker_options *options)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -150,6 +188,7 @@ static int start(struct apir_context *context, const struct apir_worker_options 
     if (ret < 0)
         goto err_link;
     apir_fd_close(&ends[1]);
+    apir_info(context->log, "context %u started: worker %d", context->id, (int)context->process.pid);
     return 0;
 
 err_link:
@@ -179,15 +218,15 @@ struct apir_context *apir_context_create(struct apir_loop *loop, const struct ap
     apir_list_init(&context->shares);
     apir_list_init(&context->fences);
     apir_timer_init(&context->removal_timer, removal_too_long, context);
+    apir_timer_init(&context->end_timer, end_too_long, context);
     apir_worker_process_init(&context->process, loop, process_ended, context);
     apir_link_init(&context->worker, loop, &link_events, context);
-    int ret = start(context, options);
+    int ret = options->socket ? connect_worker(context, options) : start_worker(context, options);
     if (ret < 0) {
         free(context);
         errno = -ret;
         return NULL;
     }
-    apir_info(log, "context %u started: worker %d", id, (int)context->process.pid);
     return context;
 }
 
@@ -197,6 +236,7 @@ void apir_context_destroy(struct apir_context *context)
         return;
     apir_list_remove(&context->link);
     apir_loop_clear_timer(&context->removal_timer);
+    apir_loop_clear_timer(&context->end_timer);
     apir_link_close(&context->worker);
     apir_worker_process_finish(&context->process);
     free(context);
@@ -213,22 +253,51 @@ static int send_frame(struct apir_context *context, uint32_t type, const void *d
     return ret;
 }
 
+/* A request says where its answer is expected: a handshake of apir's own names the status page, any request of the
+ * deployed protocol its reply blob. */
+static void note_page(struct apir_context *context, const void *data, uint32_t size)
+{
+    uint32_t words[HANDSHAKE_WORDS] = {0};
+    if (size < 3 * sizeof words[0])
+        return;
+    memcpy(words, data, size < sizeof words ? size : sizeof words);
+    uint32_t command = le32toh(words[0]);
+    if (command >= APIR_VENUS_COMMAND_BASE)
+        command -= APIR_VENUS_COMMAND_BASE;
+    if (command > APIR_COMMAND_FORWARD)
+        return;
+    bool own = command == APIR_COMMAND_HANDSHAKE && le32toh(words[5]) == APIR_HANDSHAKE_MAGIC;
+    context->status_kind = own ? APIR_ANSWER_STATUS : APIR_ANSWER_REPLY;
+    context->status_page = le32toh(words[2]);
+}
+
 int apir_context_submit(struct apir_context *context, const void *data, uint32_t size)
 {
+    note_page(context, data, size);
     return send_frame(context, APIR_FRAME_SUBMIT, data, size, -1);
 }
 
-int apir_context_fence(struct apir_context *context, struct apir_gpu_command *command)
+int apir_context_fence(struct apir_context *context, struct apir_fence *fence)
 {
-    command->fence = context->next_fence;
-    command->done = false;
-    struct apir_frame_fence fence = {.ring = ring_of(command), .id = command->fence};
-    int ret = send_frame(context, APIR_FRAME_FENCE, &fence, sizeof fence, -1);
+    struct apir_frame_fence frame = {.ring = fence->ring, .id = context->next_fence};
+    int ret = send_frame(context, APIR_FRAME_FENCE, &frame, sizeof frame, -1);
     if (ret < 0)
         return ret;
-    context->next_fence++;
-    apir_list_append(&context->fences, &command->link);
+    fence->id = context->next_fence++;
+    fence->done = false;
+    apir_list_append(&context->fences, &fence->link);
     return 0;
+}
+
+void apir_context_tell_dead(const struct apir_context *context, void *page, uint64_t size)
+{
+    uint32_t unanswered = 0;
+    /* partner of both stores: the guest's wait for an answer (acquire) */
+    if (context->status_kind == APIR_ANSWER_STATUS && size >= APIR_STATUS_PAGE_SIZE)
+        atomic_store_explicit(apir_status_dead(page), 1, memory_order_release);
+    else if (context->status_kind == APIR_ANSWER_REPLY && size >= sizeof unanswered)
+        atomic_compare_exchange_strong_explicit(apir_status_notif(page), &unanswered, NOTIF_TIMEOUT,
+                                                memory_order_release, memory_order_relaxed);
 }
 
 int apir_context_add_memory(struct apir_context *context, uint32_t id, int fd, uint64_t offset, uint64_t size)

@@ -91,6 +91,23 @@ int apir_listener_accept(struct apir_listener *listener)
     return fd < 0 ? -errno : fd;
 }
 
+int apir_listener_connect(const char *path)
+{
+    struct sockaddr_un address;
+    int ret = fill_address(&address, path);
+    if (ret < 0)
+        return ret;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        ret = -errno;
+        close(fd);
+        return ret;
+    }
+    return fd;
+}
+
 void apir_listener_close(struct apir_listener *listener)
 {
     struct stat st;

@@ -1,4 +1,4 @@
-/* A Unix socket that listens at a path. */
+/* A Unix socket that listens at a path, and its other end. */
 #ifndef APIR_ATTACH_LISTENER_H
 #define APIR_ATTACH_LISTENER_H
 
@@ -21,5 +21,9 @@ int apir_listener_accept(struct apir_listener *listener);
 
 /* Closes, and removes the socket's file if it is still this one. A closed listener is a no-op. */
 void apir_listener_close(struct apir_listener *listener);
+
+/* Connects to who listens at path, without waiting. Returns a connection (caller owns, non-blocking, CLOEXEC) or -errno:
+ * -EAGAIN if too many wait already, -ECONNREFUSED or -ENOENT if nobody listens. */
+int apir_listener_connect(const char *path);
 
 #endif

@@ -114,7 +114,7 @@ static int exec_probe(struct apir_probe *probe, const struct apir_worker_fds *fd
         argv[4] = "--ggml-reg";
         argv[5] = options->ggml_reg;
     }
-    return apir_worker_process_exec(&probe->process, argv, fds);
+    return apir_worker_process_exec(&probe->process, argv, options->environment, fds);
 }
 
 int apir_probe_start(struct apir_probe *probe, struct apir_loop *loop, const struct apir_log *log,

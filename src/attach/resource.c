@@ -126,6 +126,13 @@ void apir_share_lose(struct apir_share *share)
     share->resource->removals++;
 }
 
+void apir_share_settle(struct apir_resources *resources, struct apir_share *share)
+{
+    share->resource->removals -= share->removals;
+    share->removals = 0;
+    share_forget_unused(resources, share);
+}
+
 static void update_all(struct apir_resources *resources, struct apir_resource *resource)
 {
     for (struct apir_list *link = resource->shares.next; link != &resource->shares; link = link->next)

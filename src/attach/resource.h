@@ -34,7 +34,7 @@ struct apir_resource {
     bool doomed;     /* UNREF has come */
     unsigned removals;        /* that workers have not yet acknowledged */
     struct apir_list shares;  /* apir_share.of_resource */
-    struct apir_list waiting; /* apir_gpu_command.link: UNMAP, UNREF, MAP, in order */
+    struct apir_list waiting; /* the commands UNMAP, UNREF, MAP, in order */
 };
 
 /* A resource attached to a context, or until recently. Owned by its resource. */
@@ -82,7 +82,10 @@ void apir_resource_detach(struct apir_resources *resources, struct apir_resource
 void apir_resource_removed(struct apir_resources *resources, struct apir_resource *resource,
                            struct apir_context *context);
 
-/* The context's worker is gone: frees the share. */
+/* The context's worker is gone: it has no memory any more. Frees the share unless the guest still wants it. */
+void apir_share_settle(struct apir_resources *resources, struct apir_share *share);
+
+/* The same, whatever the guest wants. */
 void apir_share_destroy(struct apir_resources *resources, struct apir_share *share);
 
 /* The context is lost: its worker has the memory until it is gone. */

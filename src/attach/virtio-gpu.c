@@ -7,13 +7,20 @@
 #include <string.h>
 
 #include "wire/capset.h"
-#include "wire/mailbox.h"
 
 enum {
     ANSWERED = 0, /* a handler's result: it has answered itself, or will later */
     CAPSET_COUNT = 1,
     MAX_BODY = sizeof(struct virtio_gpu_resp_display_info) - sizeof(struct virtio_gpu_ctrl_hdr),
-    HANDSHAKE_WORDS = 6, /* of the payload, up to the magic */
+};
+
+/* A command of the guest that is answered later. Owned by what it waits for. */
+struct command {
+    struct apir_list link;   /* apir_resource.waiting */
+    struct apir_fence fence; /* of SUBMIT_3D */
+    struct virtio_gpu_ctrl_hdr header;
+    struct apir_chain chain;
+    uint64_t offset; /* of MAP_BLOB */
 };
 
 /* A command as a handler sees it. */
@@ -52,9 +59,9 @@ static void answer(struct apir_virtio_gpu *gpu, const struct virtio_gpu_ctrl_hdr
 }
 
 /* A command that is answered later: a copy of what is needed then. */
-static struct apir_gpu_command *keep(const struct call *call)
+static struct command *keep(const struct call *call)
 {
-    struct apir_gpu_command *command = calloc(1, sizeof *command);
+    struct command *command = calloc(1, sizeof *command);
     if (!command)
         return NULL;
     command->header = *call->header;
@@ -78,7 +85,7 @@ static struct apir_resource *find_resource(const struct apir_virtio_gpu *gpu, ui
     return resource && !resource->doomed ? resource : NULL;
 }
 
-static void run_map(struct apir_virtio_gpu *gpu, struct apir_resource *resource, struct apir_gpu_command *command)
+static void run_map(struct apir_virtio_gpu *gpu, struct apir_resource *resource, struct command *command)
 {
     struct {
         uint32_t map_info;
@@ -94,7 +101,7 @@ static void run_map(struct apir_virtio_gpu *gpu, struct apir_resource *resource,
                ret == -ENODEV ? VIRTIO_GPU_RESP_ERR_UNSPEC : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
-static uint32_t type_of(const struct apir_gpu_command *command)
+static uint32_t type_of(const struct command *command)
 {
     return le32toh(command->header.type);
 }
@@ -102,7 +109,7 @@ static uint32_t type_of(const struct apir_gpu_command *command)
 /* Whether the first waiting command of a resource can go on. Unmapping has two phases, because the guest uses the
  * range again as soon as it is answered: first all workers give the memory up (or die), then it is freed. Only the
  * commands of this resource wait for that: everything else goes on. */
-static bool can_run(struct apir_virtio_gpu *gpu, struct apir_resource *resource, struct apir_gpu_command *command)
+static bool can_run(struct apir_virtio_gpu *gpu, struct apir_resource *resource, struct command *command)
 {
     if (type_of(command) == VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB)
         return gpu->window_state == APIR_WINDOW_ABSENT ||
@@ -115,7 +122,7 @@ static bool can_run(struct apir_virtio_gpu *gpu, struct apir_resource *resource,
 static void run_waiting(struct apir_virtio_gpu *gpu, struct apir_resource *resource)
 {
     while (!apir_list_empty(&resource->waiting)) {
-        struct apir_gpu_command *command = apir_list_entry(resource->waiting.next, struct apir_gpu_command, link);
+        struct command *command = apir_list_entry(resource->waiting.next, struct command, link);
         if (!can_run(gpu, resource, command))
             return;
         uint32_t type = type_of(command);
@@ -149,7 +156,7 @@ static void run_all_waiting(struct apir_virtio_gpu *gpu)
 static uint32_t wait_for_turn(struct apir_virtio_gpu *gpu, const struct call *call, struct apir_resource *resource,
                               uint64_t offset)
 {
-    struct apir_gpu_command *command = keep(call);
+    struct command *command = keep(call);
     if (!command)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     command->offset = offset;
@@ -196,37 +203,48 @@ static void context_removed(void *owner, struct apir_context *context, uint32_t 
     run_waiting(gpu, resource);
 }
 
-static void context_fenced(void *owner, struct apir_gpu_command *command, bool good)
+static void context_fenced(void *owner, struct apir_fence *fence, bool good)
 {
     struct apir_virtio_gpu *gpu = owner;
+    struct command *command = apir_list_entry(fence, struct command, fence);
     answer(gpu, &command->header, &command->chain, good ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_UNSPEC);
     free(command);
 }
 
-/* Tells the guest that nothing will answer any more. Only its handshake says that there is a word for that. */
-static void mark_dead(struct apir_virtio_gpu *gpu, const struct apir_context *context,
-                      const struct apir_share *share)
+/* Tells the guest that nothing will answer any more, in the page that its commands have named. */
+static void tell_dead(struct apir_virtio_gpu *gpu, const struct apir_context *context)
 {
-    const struct apir_resource *resource = share->resource;
-    if (resource->id != context->status_page || !share->attached || !resource->mapped ||
-        resource->size < APIR_STATUS_PAGE_SIZE)
-        return;
-    /* partner: the guest's wait for an answer (acquire) */
-    atomic_store_explicit(apir_status_dead(gpu->window.memory + resource->offset), 1, memory_order_release);
+    for (struct apir_list *link = context->shares.next; link != &context->shares; link = link->next) {
+        const struct apir_share *share = apir_list_entry(link, struct apir_share, of_context);
+        const struct apir_resource *resource = share->resource;
+        if (resource->id == context->status_page && share->attached && resource->mapped)
+            apir_context_tell_dead(context, gpu->window.memory + resource->offset, resource->size);
+    }
 }
 
 static void context_lost(void *owner, struct apir_context *context)
 {
     struct apir_virtio_gpu *gpu = owner;
-    for (struct apir_list *link = context->shares.next; link != &context->shares; link = link->next) {
+    if (!context->closing)
+        tell_dead(gpu, context);
+    for (struct apir_list *link = context->shares.next; link != &context->shares; link = link->next)
+        apir_share_lose(apir_list_entry(link, struct apir_share, of_context));
+}
+
+/* Its worker is gone: what waited for that goes on. What the guest has attached stays so, to tell it in that memory. */
+static void settle_shares(struct apir_virtio_gpu *gpu, struct apir_context *context)
+{
+    struct apir_list *next;
+    for (struct apir_list *link = context->shares.next; link != &context->shares; link = next) {
         struct apir_share *share = apir_list_entry(link, struct apir_share, of_context);
-        if (!context->closing)
-            mark_dead(gpu, context, share);
-        apir_share_lose(share);
+        struct apir_resource *resource = share->resource;
+        next = link->next;
+        apir_share_settle(&gpu->resources, share);
+        run_waiting(gpu, resource);
     }
 }
 
-/* Its worker is gone, so nothing keeps its resources any more. */
+/* Its worker is gone, and so is the context. */
 static void drop_shares(struct apir_virtio_gpu *gpu, struct apir_context *context)
 {
     while (!apir_list_empty(&context->shares)) {
@@ -247,7 +265,10 @@ static void start_afresh(struct apir_virtio_gpu *gpu)
 static void context_gone(void *owner, struct apir_context *context)
 {
     struct apir_virtio_gpu *gpu = owner;
-    drop_shares(gpu, context);
+    if (context->closing)
+        drop_shares(gpu, context);
+    else
+        settle_shares(gpu, context);
     gpu->worker_count--;
     if (context->stale && --gpu->stale_count == 0)
         start_afresh(gpu);
@@ -290,7 +311,8 @@ static uint32_t handle_ctx_create(struct apir_virtio_gpu *gpu, const struct call
     }
     int ret = create_context(gpu, id);
     if (ret < 0) {
-        apir_error(gpu->log, "cannot start %s: %s", gpu->options->path, strerror(-ret));
+        apir_error(gpu->log, "cannot %s %s: %s", gpu->options->socket ? "connect to" : "start",
+                   gpu->options->socket ? gpu->options->socket : gpu->options->path, strerror(-ret));
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     }
     return VIRTIO_GPU_RESP_OK_NODATA;
@@ -302,7 +324,7 @@ static void close_context(struct apir_virtio_gpu *gpu, struct apir_context *cont
         gpu->context_count--;
     context->closing = true;
     apir_context_end(context, reason);
-    if (context->process.pid != 0)
+    if (!context->gone)
         return;
     drop_shares(gpu, context);
     apir_context_destroy(context);
@@ -394,15 +416,9 @@ static uint32_t handle_resource_unref(struct apir_virtio_gpu *gpu, const struct 
     return result;
 }
 
-/* The handshake names the page in which the guest looks for the worker's death. */
-static void remember_status_page(struct apir_context *context, const void *payload, uint32_t size)
+static uint32_t ring_of(const struct virtio_gpu_ctrl_hdr *header)
 {
-    uint32_t words[HANDSHAKE_WORDS];
-    if (size < sizeof words)
-        return;
-    memcpy(words, payload, sizeof words);
-    if (le32toh(words[0]) == APIR_COMMAND_HANDSHAKE && le32toh(words[5]) == APIR_HANDSHAKE_MAGIC)
-        context->status_page = le32toh(words[2]);
+    return le32toh(header->flags) & VIRTIO_GPU_FLAG_INFO_RING_IDX ? header->ring_idx : 0;
 }
 
 static uint32_t submit(struct apir_context *context, const struct call *call, const void *payload, uint32_t size)
@@ -410,10 +426,11 @@ static uint32_t submit(struct apir_context *context, const struct call *call, co
     if (!(le32toh(call->header->flags) & VIRTIO_GPU_FLAG_FENCE))
         return apir_context_submit(context, payload, size) < 0 ? VIRTIO_GPU_RESP_ERR_UNSPEC
                                                                : VIRTIO_GPU_RESP_OK_NODATA;
-    struct apir_gpu_command *command = keep(call);
+    struct command *command = keep(call);
     if (!command)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-    if (apir_context_submit(context, payload, size) == 0 && apir_context_fence(context, command) == 0)
+    command->fence.ring = ring_of(call->header);
+    if (apir_context_submit(context, payload, size) == 0 && apir_context_fence(context, &command->fence) == 0)
         return ANSWERED;
     free(command);
     return VIRTIO_GPU_RESP_ERR_UNSPEC;
@@ -428,10 +445,10 @@ static uint32_t handle_submit_3d(struct apir_virtio_gpu *gpu, const struct call 
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
     if (size > call->size - sizeof *command || size > APIR_MAX_FRAME)
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    uint32_t result = submit(context, call, command + 1, size);
     if (context->lost)
-        return VIRTIO_GPU_RESP_ERR_UNSPEC;
-    remember_status_page(context, command + 1, size);
-    return submit(context, call, command + 1, size);
+        tell_dead(gpu, context); /* a deployed guest would wait for ever */
+    return result;
 }
 
 struct handler {
@@ -499,7 +516,7 @@ static void drop_commands(struct apir_virtio_gpu *gpu)
             struct apir_resource *resource = apir_list_entry(link, struct apir_resource, link);
             struct apir_list *waiting;
             while ((waiting = apir_list_take_first(&resource->waiting)))
-                free(apir_list_entry(waiting, struct apir_gpu_command, link));
+                free(apir_list_entry(waiting, struct command, link));
         }
     }
 }
@@ -512,7 +529,7 @@ void apir_virtio_gpu_reset(struct apir_virtio_gpu *gpu, const char *reason)
     for (struct apir_list *link = gpu->contexts.next; link != &gpu->contexts; link = next) {
         struct apir_context *context = apir_list_entry(link, struct apir_context, link);
         next = link->next;
-        if (context->process.pid != 0 && !context->stale) {
+        if (!context->gone && !context->stale) {
             context->stale = true;
             gpu->stale_count++;
         }

@@ -3,6 +3,7 @@
 #ifndef APIR_ATTACH_VIRTIO_GPU_H
 #define APIR_ATTACH_VIRTIO_GPU_H
 
+#include <linux/virtio_gpu.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@
 
 #include "util/fd.h"
 
-enum { MAX_ARGUMENTS = 16 };
+enum { MAX_ARGUMENTS = 24 };
 
 static void forget(struct apir_worker_process *process)
 {
@@ -87,7 +87,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     return ret;
 }
 
-static int spawn(pid_t *pid, const char *const *argv, const struct apir_worker_fds *fds)
+static int spawn(pid_t *pid, const char *const *argv, const char *const *environment,
+                 const struct apir_worker_fds *fds)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -101,7 +102,8 @@ static int spawn(pid_t *pid, const char *const *argv, const struct apir_worker_f
     if (ret == 0)
         ret = set_attributes(&attributes);
     if (ret == 0)
-        ret = posix_spawn(pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
+        ret = posix_spawn(pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv,
+                          environment ? (char *const *)(uintptr_t)environment : environ);
     posix_spawnattr_destroy(&attributes);
 err_files:
     posix_spawn_file_actions_destroy(&files);
@@ -109,10 +111,10 @@ err_files:
 }
 
 int apir_worker_process_exec(struct apir_worker_process *process, const char *const *argv,
-                             const struct apir_worker_fds *fds)
+                             const char *const *environment, const struct apir_worker_fds *fds)
 {
     pid_t pid;
-    int ret = spawn(&pid, argv, fds);
+    int ret = spawn(&pid, argv, environment, fds);
     if (ret < 0)
         return ret;
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* is CLOEXEC */
@@ -135,33 +137,39 @@ err_pid:
     return ret;
 }
 
+/* How many arguments that makes. */
+static unsigned add_option(const char **argv, const char *name, const char *value)
+{
+    if (!value)
+        return 0;
+    argv[0] = name;
+    argv[1] = value;
+    return 2;
+}
+
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
                               unsigned context, int connection)
 {
-    char context_text[16], threads_text[16], level_text[16], fd_text[16];
+    char context_text[16], threads_text[16], level_text[16], fd_text[16], functions_text[32];
     snprintf(fd_text, sizeof fd_text, "%d", APIR_WORKER_FD);
     snprintf(context_text, sizeof context_text, "%u", context);
     snprintf(threads_text, sizeof threads_text, "%u", options->threads);
     snprintf(level_text, sizeof level_text, "%d", (int)options->log_level);
+    snprintf(functions_text, sizeof functions_text, "%u,%u", options->backend_initialize, options->backend_cleanup);
 
     const char *argv[MAX_ARGUMENTS] = {options->path, "--fd",        fd_text,   "--context",
                                        context_text,  "--log-level", level_text};
     unsigned count = 7;
-    if (options->ggml_library) {
-        argv[count++] = "--ggml-library";
-        argv[count++] = options->ggml_library;
-    }
-    if (options->ggml_reg) {
-        argv[count++] = "--ggml-reg";
-        argv[count++] = options->ggml_reg;
-    }
-    if (options->threads > 0) {
-        argv[count++] = "--threads";
-        argv[count++] = threads_text;
-    }
+    count += add_option(argv + count, "--ggml-library", options->ggml_library);
+    count += add_option(argv + count, "--ggml-reg", options->ggml_reg);
+    count += add_option(argv + count, "--backend-library", options->backend_library);
+    count += add_option(argv + count, "--single-device", options->single_device);
+    count += add_option(argv + count, "--threads", options->threads > 0 ? threads_text : NULL);
+    if (options->backend_initialize || options->backend_cleanup)
+        count += add_option(argv + count, "--upstream-functions", functions_text);
     /* stdout goes to the log too: libraries print there */
     struct apir_worker_fds fds = {options->log_fd, options->log_fd, connection};
-    return apir_worker_process_exec(process, argv, &fds);
+    return apir_worker_process_exec(process, argv, options->environment, &fds);
 }
 
 void apir_worker_process_kill(struct apir_worker_process *process)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "attach/loop.h"
@@ -17,8 +18,14 @@ enum {
 /* How workers are started. Borrowed by everyone, immutable. */
 struct apir_worker_options {
     const char *path;              /* the executable */
+    const char *socket;            /* --listen socket of a running apird, to be used instead; NULL: start workers */
+    const char *const *environment; /* of a worker, ended by NULL; NULL: ours */
     const char *ggml_library;      /* path or short name; NULL: unset, the worker tells its client */
     const char *ggml_reg;          /* NULL: the worker's default */
+    const char *backend_library;   /* serves guests of the deployed protocol instead of the executor; NULL: none */
+    const char *single_device;     /* name or index of the device that those guests see; NULL: the first */
+    uint32_t backend_initialize;   /* numbers of two functions in a later revision of that protocol; both 0: none */
+    uint32_t backend_cleanup;
     unsigned threads;              /* 0: the worker's default */
     enum apir_log_level log_level; /* of the worker */
     int log_fd;                    /* the worker's stderr, borrowed */
@@ -46,9 +53,10 @@ struct apir_worker_fds {
 void apir_worker_process_init(struct apir_worker_process *process, struct apir_loop *loop,
                               void (*ended)(void *owner, int status), void *owner);
 
-/* Starts argv[0] (a path) with those fds, in a process group of its own, with default signals. 0 or -errno. */
+/* Starts argv[0] (a path) with that environment (NULL: ours) and those fds, in a process group of its own, with default
+ * signals. 0 or -errno. */
 int apir_worker_process_exec(struct apir_worker_process *process, const char *const *argv,
-                             const struct apir_worker_fds *fds);
+                             const char *const *environment, const struct apir_worker_fds *fds);
 
 /* Starts a worker for that context with the connection (borrowed) as APIR_WORKER_FD. 0 or -errno. */
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,

@@ -120,6 +120,8 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
     case ECHO_LINGER:
         worker->slow_ms = words[1];
         return 0;
+    case ECHO_ENVIRONMENT:
+        return store(worker, words[1], words[2], (uint32_t)atoi(getenv("ECHO_VALUE") ? getenv("ECHO_VALUE") : "0"));
     case ECHO_EXIT:
         exit((int)words[1]);
     default:

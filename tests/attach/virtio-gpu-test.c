@@ -2,11 +2,13 @@
 #include <endian.h>
 #include <linux/virtio_gpu.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach/socket.h"
 #include "attach/virtio-gpu.h"
 #include "echo-worker.h"
 #include "fixture.h"
@@ -589,6 +591,160 @@ static void death_is_not_told_without_our_handshake(void **state)
     submit_words(device, 1, ECHO_DIE, 0, 0, 0);
     wait_no_workers(device);
     assert_int_equal(device->gpu.window.memory[APIR_STATUS_DEAD_OFFSET], 0);
+    wait_word(device, 0, APIR_HANDSHAKE_CODE + 1); /* what was answered stays */
+}
+
+/* echo-worker ends without an answer when it gets a request of the deployed protocol. */
+static void deployed_guest_gets_an_error_for_its_request(void **state)
+{
+    struct device *device = *state;
+    const uint32_t bases[] = {0, APIR_VENUS_COMMAND_BASE};
+    prepare(device, APIR_STATUS_PAGE_SIZE);
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t *notif = (uint32_t *)(void *)device->gpu.window.memory;
+        *notif = 0;
+        submit_words(device, 1, bases[i] + APIR_COMMAND_FORWARD, 3, 1, 0);
+        wait_word(device, 0, 1 + 2); /* TIMEOUT */
+        wait_no_workers(device);
+        assert_int_equal(device->gpu.window.memory[APIR_STATUS_DEAD_OFFSET], 0);
+        /* its next request too */
+        *notif = 0;
+        submit_words(device, 1, bases[i] + APIR_COMMAND_LOAD_LIBRARY, 0, 1, 0);
+        assert_int_equal(*notif, 1 + 2);
+        assert_int_equal(destroy_context(device, 1), VIRTIO_GPU_RESP_OK_NODATA);
+        assert_int_equal(create_context(device, 1, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+        with_resource(device, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1, 1);
+    }
+}
+
+static void death_is_told_only_in_memory_of_the_context(void **state)
+{
+    struct device *device = *state;
+    prepare(device, PAGE);
+    assert_int_equal(create_blob(device, 2, PAGE), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(map_blob(device, 2, PAGE), VIRTIO_GPU_RESP_OK_MAP_INFO);
+    submit_words(device, 1, APIR_COMMAND_FORWARD, 3, 2, 0);
+    wait_no_workers(device);
+    submit_words(device, 1, APIR_COMMAND_FORWARD, 3, 77, 0);
+    assert_int_equal(device->gpu.window.memory[PAGE], 0);
+    assert_int_equal(device->gpu.window.memory[0], 0);
+}
+
+/* A running apird in the same loop, and a device that uses it. */
+struct running {
+    struct apir_socket door;
+    struct apir_worker_options options;
+    char path[96];
+    bool idle;
+};
+
+static void door_idle(void *owner)
+{
+    ((struct running *)owner)->idle = true;
+}
+
+static bool is_idle(void *argument)
+{
+    return ((struct running *)argument)->idle;
+}
+
+static void start_running(struct device *device, struct running *running)
+{
+    memset(running, 0, sizeof *running);
+    snprintf(running->path, sizeof running->path, "%s/apird", device->fixture.folder);
+    running->options = device->fixture.options;
+    assert_int_equal(apir_socket_init(&running->door, &device->fixture.loop, &device->fixture.log,
+                                      &running->options, running->path, MAX_CONTEXTS),
+                     0);
+    device->fixture.options.socket = running->path;
+    device->fixture.options.path = "/nowhere/apird-worker";
+}
+
+static void stop_running(struct device *device, struct running *running)
+{
+    apir_socket_stop(&running->door, door_idle, running);
+    assert_true(fixture_run_until(&device->fixture, is_idle, running));
+}
+
+static void running_apird_serves_a_context(void **state)
+{
+    struct device *device = *state;
+    struct running running;
+    start_running(device, &running);
+    prepare(device, APIR_STATUS_PAGE_SIZE);
+    handshake(device, 1, APIR_HANDSHAKE_MAGIC);
+    uint16_t fence = submit_fenced(device, 1, 0, ECHO_SLEEP, 1);
+    assert_int_equal(wait_answer(device, fence), VIRTIO_GPU_RESP_OK_NODATA);
+    uint16_t unmap = send_with_resource(device, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, 0, 1);
+    assert_int_equal(wait_answer(device, unmap), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(device->gpu.worker_count, 1);
+    assert_int_equal(destroy_context(device, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    wait_no_workers(device);
+    stop_running(device, &running);
+}
+
+static void death_behind_a_running_apird_is_told(void **state)
+{
+    struct device *device = *state;
+    struct running running;
+    start_running(device, &running);
+    prepare(device, APIR_STATUS_PAGE_SIZE);
+    handshake(device, 1, APIR_HANDSHAKE_MAGIC);
+    submit_words(device, 1, ECHO_DIE, 0, 0, 0);
+    uint16_t fence = submit_fenced(device, 1, 0, ECHO_SLEEP, 1);
+    wait_word(device, APIR_STATUS_DEAD_OFFSET, 1);
+    assert_int_equal(wait_answer(device, fence), VIRTIO_GPU_RESP_ERR_UNSPEC);
+    wait_no_workers(device);
+    assert_int_equal(with_resource(device, VIRTIO_GPU_CMD_RESOURCE_UNREF, 0, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    stop_running(device, &running);
+}
+
+static void hung_worker_of_a_running_apird_is_left(void **state)
+{
+    struct device *device = *state;
+    struct running running;
+    start_running(device, &running);
+    prepare(device, PAGE);
+    submit_words(device, 1, ECHO_HANG, 0, 0, 0);
+    uint16_t unmap = send_with_resource(device, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, 0, 1);
+    assert_int_equal(wait_answer(device, unmap), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(device->gpu.worker_count, 0);
+    stop_running(device, &running);
+}
+
+static void reset_ends_contexts_of_a_running_apird(void **state)
+{
+    struct device *device = *state;
+    struct running running;
+    start_running(device, &running);
+    prepare(device, PAGE);
+    submit_words(device, 1, ECHO_WRITE, 1, 0, 9);
+    wait_word(device, 0, 9);
+    apir_virtio_gpu_reset(&device->gpu, "test");
+    apir_virtio_gpu_set_window(&device->gpu, APIR_WINDOW_READY);
+    wait_no_workers(device);
+    prepare(device, PAGE);
+    assert_int_equal(device->gpu.window.memory[0], 0);
+    stop_running(device, &running);
+    wait_no_workers(device);
+}
+
+static void apird_that_does_not_run_is_refused(void **state)
+{
+    struct device *device = *state;
+    device->fixture.options.socket = "/nowhere/apird";
+    assert_int_equal(create_context(device, 1, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+    assert_int_equal(device->gpu.worker_count, 0);
+}
+
+static void worker_gets_the_environment_that_is_given(void **state)
+{
+    struct device *device = *state;
+    const char *const environment[] = {"ECHO_VALUE=7", NULL};
+    device->fixture.options.environment = environment;
+    prepare(device, PAGE);
+    submit_words(device, 1, ECHO_ENVIRONMENT, 1, 0, 0);
+    wait_word(device, 0, 7);
 }
 
 static void death_is_not_told_in_memory_that_is_too_small(void **state)
@@ -732,6 +888,14 @@ int main(void)
         TEST(death_of_the_worker_is_told),
         TEST(death_is_not_told_without_our_handshake),
         TEST(death_is_not_told_in_memory_that_is_too_small),
+        TEST(deployed_guest_gets_an_error_for_its_request),
+        TEST(death_is_told_only_in_memory_of_the_context),
+        TEST(running_apird_serves_a_context),
+        TEST(death_behind_a_running_apird_is_told),
+        TEST(hung_worker_of_a_running_apird_is_left),
+        TEST(reset_ends_contexts_of_a_running_apird),
+        TEST(apird_that_does_not_run_is_refused),
+        TEST(worker_gets_the_environment_that_is_given),
         TEST(hung_worker_is_killed),
         TEST(worker_that_lingers_is_killed),
         TEST(map_waits_for_the_window),
