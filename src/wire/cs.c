@@ -123,6 +123,37 @@ void apir_enc_shm(struct apir_enc *enc, uint32_t id)
     apir_enc_u32(enc, id);
 }
 
+void apir_enc_u8(struct apir_enc *enc, uint8_t value)
+{
+    apir_enc_u32(enc, value);
+}
+
+void apir_enc_byte_bool(struct apir_enc *enc, bool value)
+{
+    apir_enc_u32(enc, value);
+}
+
+void apir_enc_chars(struct apir_enc *enc, const char *string, uint32_t count)
+{
+    size_t length = string ? strlen(string) : 0;
+    if (!string || length >= count) {
+        apir_enc_set_fatal(enc, string ? "string is too long" : "string is missing");
+        return;
+    }
+    uint8_t *room = enc_room(enc, count);
+    if (!room)
+        return;
+    memcpy(room, string, length);
+    memset(room + length, 0, count - length);
+}
+
+void apir_enc_pad(struct apir_enc *enc, uint32_t count)
+{
+    uint8_t *room = enc_room(enc, count);
+    if (room)
+        memset(room, 0, count);
+}
+
 void apir_dec_init(struct apir_dec *dec, const void *data, size_t size, struct apir_arena *arena)
 {
     dec->start = data;
@@ -270,6 +301,34 @@ uint32_t apir_dec_shm(struct apir_dec *dec)
     if (id == 0)
         apir_dec_set_fatal(dec, "shared-memory id is 0");
     return id;
+}
+
+uint8_t apir_dec_u8(struct apir_dec *dec)
+{
+    return (uint8_t)apir_dec_u32(dec);
+}
+
+bool apir_dec_byte_bool(struct apir_dec *dec)
+{
+    uint8_t value = apir_dec_u8(dec);
+    if (value > 1)
+        apir_dec_set_fatal(dec, "bool is neither 0 nor 1");
+    return value == 1;
+}
+
+const char *apir_dec_chars(struct apir_dec *dec, uint32_t count)
+{
+    const uint8_t *bytes = dec_take(dec, count);
+    if (bytes && !memchr(bytes, 0, count)) {
+        apir_dec_set_fatal(dec, "string has no NUL");
+        bytes = NULL;
+    }
+    return bytes ? (const char *)bytes : "";
+}
+
+void apir_dec_pad(struct apir_dec *dec, uint32_t count)
+{
+    (void)dec_take(dec, count);
 }
 
 void *apir_dec_alloc(struct apir_dec *dec, uint32_t count, size_t size)

@@ -50,6 +50,14 @@ void apir_enc_string(struct apir_enc *enc, const char *string);
 void apir_enc_bytes(struct apir_enc *enc, const void *bytes, uint32_t count);
 /* A shared-memory id: u32, never 0. */
 void apir_enc_shm(struct apir_enc *enc, uint32_t id);
+/* One byte, then 3 of padding. */
+void apir_enc_u8(struct apir_enc *enc, uint8_t value);
+void apir_enc_byte_bool(struct apir_enc *enc, bool value);
+/* A string in a field of count bytes, a multiple of 4, filled up with zeros. NULL, or one that leaves no room for its
+ * NUL, is an error. */
+void apir_enc_chars(struct apir_enc *enc, const char *string, uint32_t count);
+/* count zeros, a multiple of 4. */
+void apir_enc_pad(struct apir_enc *enc, uint32_t count);
 
 /* Starts reading size bytes at data. Borrows both. */
 void apir_dec_init(struct apir_dec *dec, const void *data, size_t size, struct apir_arena *arena);
@@ -77,6 +85,15 @@ const uint8_t *apir_dec_bytes(struct apir_dec *dec, uint32_t max, uint32_t *coun
 uint32_t apir_dec_count(struct apir_dec *dec, uint32_t max);
 /* A shared-memory id: u32, 0 is fatal. */
 uint32_t apir_dec_shm(struct apir_dec *dec);
+/* One byte; the 3 behind it may be anything. */
+uint8_t apir_dec_u8(struct apir_dec *dec);
+/* The same, 0 or 1, all else is fatal. */
+bool apir_dec_byte_bool(struct apir_dec *dec);
+/* In place: the string in a field of count bytes, which must have a NUL; what follows that may be anything. "" after an
+ * error, never NULL. */
+const char *apir_dec_chars(struct apir_dec *dec, uint32_t count);
+/* Skips count bytes, which may be anything. */
+void apir_dec_pad(struct apir_dec *dec, uint32_t count);
 /* Zeroed memory from the arena for count elements; NULL and fatal when it cannot be had. Count 0 gives a valid
  * pointer. */
 void *apir_dec_alloc(struct apir_dec *dec, uint32_t count, size_t size);
