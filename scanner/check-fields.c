@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check-paths.h"
 #include "names.h"
 #include "numbers.h"
 
@@ -10,10 +11,14 @@
 enum { MAX_MEMORY = 64 * 1024 };
 
 static const char *const kind_names[] = {
-    [KIND_I32] = "i32",     [KIND_U32] = "u32",       [KIND_U64] = "u64",
-    [KIND_SIZE] = "size",   [KIND_BOOL] = "bool",     [KIND_F32] = "f32",
-    [KIND_SHM] = "shm",     [KIND_HANDLE] = "handle", [KIND_STRING] = "string",
-    [KIND_BYTES] = "bytes", [KIND_ARRAY] = "array",   [KIND_FIXED] = "fixed",
+    [KIND_I32] = "i32",       [KIND_U32] = "u32",
+    [KIND_U64] = "u64",       [KIND_SIZE] = "size",
+    [KIND_BOOL] = "bool",     [KIND_F32] = "f32",
+    [KIND_SHM] = "shm",       [KIND_HANDLE] = "handle",
+    [KIND_STRING] = "string", [KIND_BYTES] = "bytes",
+    [KIND_ARRAY] = "array",   [KIND_FIXED] = "fixed",
+    [KIND_U8] = "u8",         [KIND_BYTE_BOOL] = "byte_bool",
+    [KIND_PAD] = "pad",       [KIND_CHARS] = "chars",
 };
 
 enum kind builtin_kind(const char *name)
@@ -77,7 +82,8 @@ static void resolve_type(struct protocol *p, struct type *type, const struct tex
 
 static bool kind_is_ranged(enum kind kind)
 {
-    return kind == KIND_I32 || kind == KIND_U32 || kind == KIND_U64 || kind == KIND_SIZE;
+    return kind == KIND_I32 || kind == KIND_U32 || kind == KIND_U64 || kind == KIND_SIZE ||
+           kind == KIND_U8;
 }
 
 static bool kind_is_id(enum kind kind)
@@ -103,7 +109,7 @@ static bool number_fits_kind(const struct number *n, enum kind kind)
         return number_fits(n, (uint64_t)INT32_MAX + 1, INT32_MAX);
     if (kind == KIND_U64 || kind == KIND_SIZE)
         return number_fits(n, 0, UINT64_MAX);
-    return number_fits(n, 0, UINT32_MAX);
+    return number_fits(n, 0, kind == KIND_U8 ? UINT8_MAX : UINT32_MAX);
 }
 
 static void check_bound(struct protocol *p, struct number *n, const char *key, enum kind kind)
@@ -160,7 +166,7 @@ static bool kind_can_be_item(enum kind of_what, enum kind item)
 {
     if (item == KIND_STRING)
         return of_what == KIND_ARRAY;
-    return item != KIND_BYTES && !kind_is_list(item);
+    return item != KIND_BYTES && item != KIND_PAD && item != KIND_CHARS && !kind_is_list(item);
 }
 
 /* What an array is of. */
@@ -183,18 +189,22 @@ static void check_item(struct protocol *p, struct field *f, size_t n_structs)
 
 static void check_count(struct protocol *p, struct field *f)
 {
-    if (f->type.kind != KIND_FIXED) {
+    bool in_bytes = f->type.kind == KIND_PAD || f->type.kind == KIND_CHARS;
+    if (f->type.kind != KIND_FIXED && !in_bytes) {
         refuse_key(p, &f->count.text, "count", f->type.name);
         return;
     }
     if (!number_given(&f->count)) {
-        protocol_error(p, f->name.line, "type fixed needs 'count'");
+        protocol_error(p, f->name.line, "type %s needs 'count'", f->type.name);
         return;
     }
-    if (check_number(p, &f->count) &&
-        (f->count.negative || !f->count.magnitude || f->count.magnitude > MAX_MEMORY))
+    if (!check_number(p, &f->count))
+        return;
+    if (f->count.negative || !f->count.magnitude || f->count.magnitude > MAX_MEMORY)
         protocol_error(p, f->count.text.line, "'count' %s is not in 1..%d", f->count.text.s,
                        MAX_MEMORY);
+    else if (in_bytes && f->count.magnitude % 4)
+        protocol_error(p, f->count.text.line, "'count' %s is not a multiple of 4", f->count.text.s);
 }
 
 static void refuse_item_keys(struct protocol *p, const struct field *f)
@@ -229,9 +239,21 @@ static void check_members(struct protocol *p, const struct record *r)
     for (size_t i = 0; i < r->n_fields; i++) {
         const struct field *f = &r->fields[i];
         take_name(p, &members, f->name.line, "%s", f->name.s);
-        if (f->type.kind == KIND_ARRAY || f->type.kind == KIND_BYTES)
+        if (field_has_count(f))
             take_name(p, &members, f->name.line, "n_%s", f->name.s);
+        if (f->presence == PRESENT_REST)
+            take_name(p, &members, f->name.line, "has_%s", f->name.s);
     }
+}
+
+/* C has no struct without members. */
+static void check_some_member(struct protocol *p, const struct record *r)
+{
+    size_t n_pads = 0;
+    for (size_t i = 0; i < r->n_fields; i++)
+        n_pads += r->fields[i].type.kind == KIND_PAD;
+    if (n_pads && n_pads == r->n_fields)
+        protocol_error(p, r->name.line, "'%s' has nothing but padding", r->name.s);
 }
 
 static uint64_t memory_size(const struct type *type)
@@ -269,7 +291,10 @@ static void add_size(const struct protocol *p, struct record *r, struct field *f
     } else {
         r->memory_size += memory_size(&f->type);
     }
-    r->wire_min += f->type.wire_min;
+    if (f->type.kind == KIND_PAD || f->type.kind == KIND_CHARS)
+        f->type.wire_min = f->count.magnitude;
+    if (f->presence == PRESENT_ALWAYS && !f->leader)
+        r->wire_min += f->type.wire_min;
 }
 
 static void check_size(struct protocol *p, struct record *r)
@@ -289,9 +314,12 @@ static void check_size(struct protocol *p, struct record *r)
 void check_fields(struct protocol *p, struct record *r, size_t n_structs)
 {
     unsigned errors = p->errors;
-    for (size_t i = 0; i < r->n_fields; i++)
+    for (size_t i = 0; i < r->n_fields; i++) {
         check_field(p, &r->fields[i], n_structs);
+        check_paths(p, r, i, n_structs == p->n_structs);
+    }
     check_members(p, r);
+    check_some_member(p, r);
     if (p->errors == errors)
         check_size(p, r);
     else

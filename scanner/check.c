@@ -36,7 +36,7 @@ static void take_message_names(struct protocol *p, struct name_table *table, con
 /* Names that generated code has, or the headers that it includes, whatever the file says. */
 static void take_fixed_names(struct protocol *p, struct name_table *table)
 {
-    const char *wire[] = {"apir_enc", "apir_dec", "apir_arena", "apir_queue"};
+    const char *wire[] = {"apir_enc", "apir_dec", "apir_arena", p->client_type.s};
     const char *ours[] = {"call", "call_name", "dispatch", "handlers", "print_call", "print_reply"};
     for (size_t i = 0; i < sizeof wire / sizeof *wire; i++)
         take_name(p, table, 0, "%s", wire[i]);
@@ -103,7 +103,7 @@ static void check_struct(struct protocol *p, struct name_table *table, size_t i)
 static void check_call_number(struct protocol *p, size_t i)
 {
     struct call *call = &p->calls[i];
-    check_literal(p, &call->number, "number", 1, INT32_MAX);
+    check_literal(p, &call->number, "number", 0, INT32_MAX);
     for (size_t j = 0; j < i; j++) {
         if (same_numbers(&p->calls[j].number, &call->number))
             protocol_error(p, call->number.text.line,
@@ -130,11 +130,39 @@ static void check_call(struct protocol *p, struct name_table *table, size_t i)
         take_message_names(p, table, &call->reply);
 }
 
+/* The protocol's own name may have dashes. */
+static bool check_title(struct protocol *p)
+{
+    struct text name = {protocol_replace(p, p->name.s, '-', '_'), p->name.line};
+    return check_name(p, &name);
+}
+
+/* The last word of the client's type is the name of a parameter. */
+static bool check_client(struct protocol *p)
+{
+    const char *const taken[] = {"arena", "args", "reply", "enc", "dec", "result", "ret"};
+    const struct text *type = &p->client_type;
+    const struct text *header = &p->client_header;
+    const char *word = strrchr(type->s, '_');
+    struct text name = {word ? word + 1 : type->s, type->line};
+    if (!check_name(p, type) || !check_name(p, &name))
+        return false;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        if (!strcmp(name.s, taken[i]))
+            protocol_error(p, type->line, "'type' must not end in %s", name.s);
+    }
+    if (!*header->s || strpbrk(header->s, "\"\\\n"))
+        protocol_error(p, header->line, "'%s' is not the name of a header", header->s);
+    p->client_name = name.s;
+    return true;
+}
+
 static bool check_head(struct protocol *p)
 {
     check_literal(p, &p->major, "version", 0, UINT32_MAX);
     check_literal(p, &p->minor, "version", 0, UINT32_MAX);
-    bool ok = check_name(p, &p->name);
+    bool ok = check_title(p);
+    ok = check_client(p) && ok;
     return check_name(p, &p->prefix) && ok;
 }
 
@@ -144,6 +172,7 @@ void check_protocol(struct protocol *p)
     if (!check_head(p))
         return;
     p->PREFIX = protocol_upper(p, p->prefix.s);
+    p->dashed = protocol_replace(p, p->prefix.s, '_', '-');
     take_fixed_names(p, &table);
     for (size_t i = 0; i < p->n_limits; i++)
         check_limit(p, &table, &p->limits[i]);

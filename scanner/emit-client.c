@@ -7,9 +7,11 @@ static void emit_head(struct out *o, const struct call *call, const char *tail)
     char head[256];
     char args[256];
     char reply[256];
-    const char *list[4] = {"struct apir_queue *queue", "struct apir_arena *arena"};
+    char client[256];
+    const char *list[4] = {client, "struct apir_arena *arena"};
     size_t n = 2;
     snprintf(head, sizeof head, "int %s_call_%s", prefix, call->name.s);
+    snprintf(client, sizeof client, "struct %s *%s", o->p->client_type.s, o->p->client_name);
     snprintf(args, sizeof args, "const struct %s_%s_args *args", prefix, call->name.s);
     snprintf(reply, sizeof reply, "struct %s_%s_reply *reply", prefix, call->name.s);
     if (call->args.n_fields)
@@ -28,17 +30,17 @@ static void emit_prototype(struct out *o, const struct call *call)
 
 void emit_client_header(struct out *o)
 {
+    const char *type = o->p->client_type.s;
+    char text[1024];
+    snprintf(text, sizeof text,
+             "One function for each call: sends it on %s and waits for the reply. 0, or -errno as "
+             "%s_submit and\n%s_end (%s) give it; -EBADMSG too for a reply that the protocol does "
+             "not allow. *reply is written\non success only; its strings and arrays live in arena, "
+             "which the caller owns.",
+             o->p->client_name, type, type, o->p->client_header.s);
     emit_guard(o, "CALLS");
-    emit_comment(
-        o, 0,
-        "One function for each call: sends it on queue and waits for the reply. 0, or -errno as "
-        "apir_queue_submit and\napir_queue_end (client/queue.h) give it; -EBADMSG too for a reply "
-        "that the "
-        "protocol does not allow. *reply is written\non success only; its strings and arrays live "
-        "in arena, "
-        "which the caller owns.");
-    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_queue;\n",
-         o->p->prefix.s);
+    emit_comment(o, 0, text);
+    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct %s;\n", o->p->dashed, type);
     for_each_enabled(o, emit_prototype);
     emit_guard_end(o);
 }
@@ -47,23 +49,23 @@ static void emit_body(struct out *o, const struct call *call)
 {
     const char *prefix = o->p->prefix.s;
     const char *name = call->name.s;
+    const char *type = o->p->client_type.s;
+    const char *client = o->p->client_name;
     bool replies = call->reply.n_fields > 0;
     emit(o, "    struct apir_enc enc;\n    struct apir_dec dec;\n");
     if (replies)
         emit(o, "    struct %s_%s_reply result;\n", prefix, name);
-    emit(o, "    int ret = apir_queue_begin(queue, %s, &enc);\n    if (ret)\n        return ret;\n",
-         call->c_name);
+    emit(o, "    int ret = %s_begin(%s, %s, &enc);\n    if (ret)\n        return ret;\n", type,
+         client, call->c_name);
     if (call->args.n_fields)
         emit(o, "    %s_encode_%s_args(&enc, args);\n", prefix, name);
-    emit(o, "    ret = apir_queue_submit(queue, &enc, arena, &dec);\n");
+    emit(o, "    ret = %s_submit(%s, &enc, arena, &dec);\n", type, client);
     if (replies)
         emit(o, "    if (!ret)\n        %s_decode_%s_reply(&dec, &result);\n", prefix, name);
-    if (!replies) {
-        emit(o, "    return apir_queue_end(queue, ret ? NULL : &dec, ret);\n");
-        return;
-    }
-    emit(o, "    ret = apir_queue_end(queue, ret ? NULL : &dec, ret);\n");
-    emit(o, "    if (!ret)\n        *reply = result;\n    return ret;\n");
+    emit(o, "    %s %s_end(%s, ret ? NULL : &dec, ret);\n", replies ? "ret =" : "return", type,
+         client);
+    if (replies)
+        emit(o, "    if (!ret)\n        *reply = result;\n    return ret;\n");
 }
 
 static void emit_stub(struct out *o, const struct call *call)
@@ -77,8 +79,8 @@ static void emit_stub(struct out *o, const struct call *call)
 void emit_client(struct out *o)
 {
     emit_banner(o);
-    emit(o, "#include \"%s-calls.h\"\n\n#include <stddef.h>\n\n", o->p->prefix.s);
-    emit(o, "#include \"client/queue.h\"\n#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n",
-         o->p->prefix.s);
+    emit(o, "#include \"%s-calls.h\"\n\n#include <stddef.h>\n\n", o->p->dashed);
+    emit(o, "#include \"%s\"\n#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n",
+         o->p->client_header.s, o->p->dashed);
     for_each_enabled(o, emit_stub);
 }

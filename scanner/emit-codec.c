@@ -16,15 +16,16 @@ struct place {
 
 static struct place place_of_field(const struct record *r, const struct field *f)
 {
-    struct place at = {.type = &f->type, .indent = 4};
+    struct place at = {.type = &f->type, .indent = f->presence == PRESENT_ALWAYS ? 4 : 8};
     snprintf(at.lhs, sizeof at.lhs, "v->%s", f->name.s);
     snprintf(at.label, sizeof at.label, "%s.%s", r->label, f->name.s);
     return at;
 }
 
-static struct place place_of_item(const struct record *r, const struct field *f, const char *list)
+static struct place place_of_item(const struct record *r, const struct field *f, const char *list,
+                                  int indent)
 {
-    struct place at = {.type = &f->item, .indent = 8};
+    struct place at = {.type = &f->item, .indent = indent + 4};
     snprintf(at.lhs, sizeof at.lhs, "%s[i]", list);
     snprintf(at.label, sizeof at.label, "%s.%s[]", r->label, f->name.s);
     return at;
@@ -84,6 +85,7 @@ static void emit_scalar_checks(struct out *o, const struct place *at, const char
     case KIND_U32:
     case KIND_U64:
     case KIND_SIZE:
+    case KIND_U8:
         emit_value_checks(o, at, who);
         break;
     case KIND_SHM:
@@ -103,6 +105,7 @@ static bool needs_braces(const struct type *type)
 {
     switch (type->kind) {
     case KIND_BOOL:
+    case KIND_BYTE_BOOL:
     case KIND_F32:
     case KIND_STRUCT:
         return false;
@@ -129,6 +132,16 @@ static void emit_encode_string(struct out *o, const struct place *at)
     emit(o, "%*sapir_enc_string(enc, %s);\n", at->indent, "", at->lhs);
 }
 
+static void emit_encode_chars(struct out *o, const struct place *at, const struct number *count)
+{
+    char condition[512];
+    char number[C_TYPE_SIZE];
+    c_number(count, KIND_U32, number);
+    snprintf(condition, sizeof condition, "%s && strlen(%s) >= %s", at->lhs, at->lhs, number);
+    emit_check(o, at, "enc", condition, "is too long");
+    emit(o, "%*sapir_enc_chars(enc, %s, %s);\n", at->indent, "", at->lhs, number);
+}
+
 static void emit_encode_value(struct out *o, const struct place *at)
 {
     const struct type *type = at->type;
@@ -144,71 +157,94 @@ static void emit_encode_value(struct out *o, const struct place *at)
 }
 
 /* Checks of the count and pointer of bytes or an array: return before they are used. */
-static void emit_encode_count_checks(struct out *o, const struct place *at, const struct field *f)
+static void emit_encode_count_checks(struct out *o, const struct place *at, const struct record *r,
+                                     const struct field *f)
 {
     char number[C_TYPE_SIZE];
     const char *name = f->name.s;
     emit(o, "%*sif (", at->indent, "");
+    if (f->leader)
+        emit(o, "v->n_%s != leading_%s_%s(v) || ", name, r->name.s, name);
     if (min_matters(at->type))
         emit(o, "v->n_%s < %s || ", name, c_number(&at->type->min, KIND_U32, number));
-    if (max_matters(at->type))
+    if (max_matters(at->type) && !f->leader)
         emit(o, "v->n_%s > %s || ", name, c_number(&at->type->max, KIND_U32, number));
     emit(o, "(v->n_%s && !v->%s)) {\n", name, name);
     emit(o, "%*sapir_enc_set_fatal(enc, \"%s has a bad count\");\n", at->indent + 4, "", at->label);
     emit(o, "%*sreturn;\n%*s}\n", at->indent + 4, "", at->indent, "");
 }
 
-static void emit_loop(struct out *o, const struct type *item, const char *end)
+static void emit_loop(struct out *o, int indent, const char *end, bool braces)
 {
-    emit(o, "    for (uint32_t i = 0; i < %s; i++)%s\n", end, needs_braces(item) ? " {" : "");
+    emit(o, "%*sfor (uint32_t i = 0; i < %s; i++)%s\n", indent, "", end, braces ? " {" : "");
 }
 
-static void emit_loop_end(struct out *o, const struct type *item)
+static void emit_loop_end(struct out *o, int indent, bool braces)
 {
-    if (needs_braces(item))
-        emit(o, "    }\n");
+    if (braces)
+        emit(o, "%*s}\n", indent, "");
 }
 
 static void emit_encode_items(struct out *o, const struct record *r, const struct field *f,
-                              const char *end)
+                              int indent, const char *end)
 {
     char list[160];
     snprintf(list, sizeof list, "v->%s", f->name.s);
-    struct place at = place_of_item(r, f, list);
-    emit_loop(o, &f->item, end);
+    struct place at = place_of_item(r, f, list, indent);
+    bool braces = needs_braces(&f->item);
+    emit_loop(o, indent, end, braces);
     emit_encode_value(o, &at);
-    emit_loop_end(o, &f->item);
+    emit_loop_end(o, indent, braces);
 }
 
 static void emit_encode_array(struct out *o, const struct record *r, const struct field *f)
 {
     char end[160];
     struct place at = place_of_field(r, f);
-    emit_encode_count_checks(o, &at, f);
-    emit(o, "    apir_enc_%s(enc, v->n_%s);\n", o->p->count_u64 ? "u64" : "u32", f->name.s);
+    emit_encode_count_checks(o, &at, r, f);
+    if (!f->leader)
+        emit(o, "%*sapir_enc_%s(enc, v->n_%s);\n", at.indent, "", o->p->count_u64 ? "u64" : "u32",
+             f->name.s);
     snprintf(end, sizeof end, "v->n_%s", f->name.s);
-    emit_encode_items(o, r, f, end);
+    emit_encode_items(o, r, f, at.indent, end);
 }
 
-static void emit_encode_field(struct out *o, const struct record *r, const struct field *f)
+static void emit_encode_present(struct out *o, const struct record *r, const struct field *f)
 {
     struct place at = place_of_field(r, f);
     char count[C_TYPE_SIZE];
     switch (f->type.kind) {
     case KIND_BYTES:
-        emit_encode_count_checks(o, &at, f);
-        emit(o, "    apir_enc_bytes(enc, v->%s, v->n_%s);\n", f->name.s, f->name.s);
+        emit_encode_count_checks(o, &at, r, f);
+        emit(o, "%*sapir_enc_bytes(enc, v->%s, v->n_%s);\n", at.indent, "", f->name.s, f->name.s);
+        break;
+    case KIND_PAD:
+        emit(o, "%*sapir_enc_pad(enc, %s);\n", at.indent, "", c_count(&f->count, count));
+        break;
+    case KIND_CHARS:
+        emit_encode_chars(o, &at, &f->count);
         break;
     case KIND_ARRAY:
         emit_encode_array(o, r, f);
         break;
     case KIND_FIXED:
-        emit_encode_items(o, r, f, c_count(&f->count, count));
+        emit_encode_items(o, r, f, at.indent, c_count(&f->count, count));
         break;
     default:
         emit_encode_value(o, &at);
         break;
     }
+}
+
+static void emit_encode_field(struct out *o, const struct record *r, const struct field *f)
+{
+    if (f->presence == PRESENT_REST)
+        emit(o, "    if (v->has_%s) {\n", f->name.s);
+    else if (f->presence == PRESENT_NOT_ZERO)
+        emit(o, "    if (v->%s) {\n", f->condition.s);
+    emit_encode_present(o, r, f);
+    if (f->presence != PRESENT_ALWAYS)
+        emit(o, "    }\n");
 }
 
 static void emit_encode_head(struct out *o, const struct record *r, const char *tail)
@@ -252,14 +288,13 @@ static void emit_decode_value(struct out *o, const struct place *at)
 }
 
 static void emit_decode_items(struct out *o, const struct record *r, const struct field *f,
-                              const char *list, const char *end)
+                              int indent, const char *list, const char *end)
 {
-    struct place at = place_of_item(r, f, list);
+    struct place at = place_of_item(r, f, list, indent);
     bool braces = needs_braces(&f->item) && f->item.kind != KIND_STRING;
-    emit(o, "    for (uint32_t i = 0; i < %s; i++)%s\n", end, braces ? " {" : "");
+    emit_loop(o, indent, end, braces);
     emit_decode_value(o, &at);
-    if (braces)
-        emit(o, "    }\n");
+    emit_loop_end(o, indent, braces);
 }
 
 static void emit_decode_count_min(struct out *o, const struct place *at, const char *count)
@@ -277,7 +312,7 @@ static void emit_decode_count_min(struct out *o, const struct place *at, const c
 static void emit_decode_room(struct out *o, const struct place *at, const struct field *f)
 {
     char condition[256];
-    if (f->item.wire_min <= 4)
+    if (f->item.wire_min <= 4 && !f->leader)
         return;
     snprintf(condition, sizeof condition, "n > apir_dec_left(dec) / %" PRIu64, f->item.wire_min);
     emit_check(o, at, "dec", condition, "exceeds the message");
@@ -301,15 +336,19 @@ static void emit_decode_array(struct out *o, const struct record *r, const struc
     char max[C_TYPE_SIZE];
     struct place at = place_of_field(r, f);
     const char *star = f->item.kind == KIND_STRING ? "*" : " *";
+    const char *count = o->p->count_u64 ? "decode_count" : "apir_dec_count";
+    at.indent = 4;
     emit_array_head(o, r, f);
-    emit(o, "    uint32_t n = %s(dec, %s);\n", o->p->count_u64 ? "decode_count" : "apir_dec_count",
-         c_number(&f->type.max, KIND_U32, max));
+    if (f->leader)
+        emit(o, "    uint32_t n = leading_%s_%s(v);\n", r->name.s, f->name.s);
+    else
+        emit(o, "    uint32_t n = %s(dec, %s);\n", count, c_number(&f->type.max, KIND_U32, max));
     emit_decode_count_min(o, &at, "n");
     emit_decode_room(o, &at, f);
     emit(o, "    %s%sitems = apir_dec_alloc(dec, n, sizeof *items);\n", c_type(o, &f->item, type),
          star);
     emit(o, "    if (!items)\n        return;\n");
-    emit_decode_items(o, r, f, "items", "n");
+    emit_decode_items(o, r, f, 4, "items", "n");
     emit(o, "    v->%s = items;\n    v->n_%s = n;\n}\n", f->name.s, f->name.s);
 }
 
@@ -317,13 +356,13 @@ static void emit_decode_bytes(struct out *o, const struct place *at, const struc
 {
     char max[C_TYPE_SIZE];
     char count[160];
-    emit(o, "    v->%s = apir_dec_bytes(dec, %s, &v->n_%s);\n", f->name.s,
+    emit(o, "%*sv->%s = apir_dec_bytes(dec, %s, &v->n_%s);\n", at->indent, "", f->name.s,
          c_number(&f->type.max, KIND_U32, max), f->name.s);
     snprintf(count, sizeof count, "v->n_%s", f->name.s);
     emit_decode_count_min(o, at, count);
 }
 
-static void emit_decode_field(struct out *o, const struct record *r, const struct field *f)
+static void emit_decode_present(struct out *o, const struct record *r, const struct field *f)
 {
     struct place at = place_of_field(r, f);
     char count[C_TYPE_SIZE];
@@ -333,16 +372,35 @@ static void emit_decode_field(struct out *o, const struct record *r, const struc
         emit_decode_bytes(o, &at, f);
         break;
     case KIND_ARRAY:
-        emit(o, "    decode_%s_%s(dec, v);\n", r->name.s, f->name.s);
+        emit(o, "%*sdecode_%s_%s(dec, v);\n", at.indent, "", r->name.s, f->name.s);
+        break;
+    case KIND_PAD:
+        emit(o, "%*sapir_dec_pad(dec, %s);\n", at.indent, "", c_count(&f->count, count));
+        break;
+    case KIND_CHARS:
+        emit(o, "%*s%s = apir_dec_chars(dec, %s);\n", at.indent, "", at.lhs,
+             c_count(&f->count, count));
         break;
     case KIND_FIXED:
         snprintf(list, sizeof list, "v->%s", f->name.s);
-        emit_decode_items(o, r, f, list, c_count(&f->count, count));
+        emit_decode_items(o, r, f, at.indent, list, c_count(&f->count, count));
         break;
     default:
         emit_decode_value(o, &at);
         break;
     }
+}
+
+static void emit_decode_field(struct out *o, const struct record *r, const struct field *f)
+{
+    if (f->presence == PRESENT_REST)
+        emit(o, "    v->has_%s = apir_dec_left(dec) > 0;\n    if (v->has_%s) {\n", f->name.s,
+             f->name.s);
+    else if (f->presence == PRESENT_NOT_ZERO)
+        emit(o, "    if (v->%s) {\n", f->condition.s);
+    emit_decode_present(o, r, f);
+    if (f->presence != PRESENT_ALWAYS)
+        emit(o, "    }\n");
 }
 
 static void emit_decode_head(struct out *o, const struct record *r, const char *tail)
@@ -392,7 +450,7 @@ static void emit_call_name(struct out *o)
 static bool has_array(const struct record *r)
 {
     for (size_t i = 0; i < r->n_fields; i++) {
-        if (r->fields[i].type.kind == KIND_ARRAY)
+        if (r->fields[i].type.kind == KIND_ARRAY && !r->fields[i].leader)
             return true;
     }
     return false;
@@ -423,8 +481,24 @@ static void emit_decode_count(struct out *o)
             "}\n");
 }
 
+/* The count of an array without one in the message. */
+static void emit_leading(struct out *o, const struct record *r, const struct field *f)
+{
+    char count[C_TYPE_SIZE];
+    const char *path = f->leading.s;
+    emit(o, "\n/* Entries of %s up to the first 0. */\n", path);
+    emit(o, "static uint32_t leading_%s_%s(const struct %s_%s *v)\n{\n", r->name.s, f->name.s,
+         o->p->prefix.s, r->name.s);
+    emit(o, "    uint32_t n = 0;\n    while (n < %s && v->%s[n])\n        n++;\n    return n;\n}\n",
+         c_count(&f->leader->count, count), path);
+}
+
 static void emit_record_codec(struct out *o, const struct record *r)
 {
+    for (size_t i = 0; i < r->n_fields; i++) {
+        if (r->fields[i].leader)
+            emit_leading(o, r, &r->fields[i]);
+    }
     emit_encode(o, r);
     emit_decode(o, r);
 }
@@ -433,7 +507,7 @@ void emit_codec(struct out *o)
 {
     const struct protocol *p = o->p;
     emit_banner(o);
-    emit(o, "#include \"%s-codec.h\"\n\n#include <stddef.h>\n#include <string.h>\n\n", p->prefix.s);
+    emit(o, "#include \"%s-codec.h\"\n\n#include <stddef.h>\n#include <string.h>\n\n", p->dashed);
     emit(o, "#include \"wire/cs.h\"\n");
     for (size_t i = 0; i < p->n_enums; i++)
         emit_enum_name(o, &p->enums[i]);
@@ -458,7 +532,7 @@ void emit_codec_header(struct out *o)
                  "check every\nmaximum, enum value and id. Decoders zero *v first; strings and "
                  "bytes in it point into "
                  "the message, arrays into\nthe arena of the cursor.");
-    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_enc;\nstruct apir_dec;\n\n", o->p->prefix.s);
+    emit(o, "#include \"%s-protocol.h\"\n\nstruct apir_enc;\nstruct apir_dec;\n\n", o->p->dashed);
     for_each_record(o, emit_prototypes);
     emit_guard_end(o);
 }

@@ -62,6 +62,7 @@ static void emit_value_range(struct out *o, const struct type *type)
         emit(o, type->optional ? "may be 0, for none" : "not 0");
         break;
     case KIND_BOOL:
+    case KIND_BYTE_BOOL:
         emit(o, "0 or 1");
         break;
     case KIND_ENUM:
@@ -75,16 +76,41 @@ static void emit_value_range(struct out *o, const struct type *type)
 
 static bool has_range(const struct type *type)
 {
-    return type->kind != KIND_F32 && type->kind != KIND_STRUCT &&
-           (type->kind == KIND_BOOL || type->kind == KIND_ENUM || type->kind == KIND_SHM ||
-            type->kind == KIND_HANDLE || number_given(&type->min) || number_given(&type->max));
+    switch (type->kind) {
+    case KIND_BOOL:
+    case KIND_BYTE_BOOL:
+    case KIND_ENUM:
+    case KIND_SHM:
+    case KIND_HANDLE:
+        return true;
+    case KIND_F32:
+    case KIND_STRUCT:
+        return false;
+    default:
+        return number_given(&type->min) || number_given(&type->max);
+    }
+}
+
+static void emit_presence(struct out *o, const struct field *f)
+{
+    if (f->presence == PRESENT_NOT_ZERO)
+        emit(o, "only if `%s` is not 0", f->condition.s);
+    else if (f->presence == PRESENT_REST)
+        emit(o, "only if the message goes on");
+    if (f->presence != PRESENT_ALWAYS && (kind_is_list(f->type.kind) || has_range(&f->type)))
+        emit(o, "; ");
 }
 
 static void emit_range(struct out *o, const struct field *f)
 {
+    bool fixed = f->type.kind == KIND_FIXED;
+    emit_presence(o, f);
     if (f->count.limit)
-        emit(o, "`%s` items%s", f->count.limit->name.s, has_range(&f->item) ? "; " : "");
-    if (f->type.kind == KIND_ARRAY)
+        emit(o, "`%s` %s%s", f->count.limit->name.s, fixed ? "items" : "bytes",
+             has_range(&f->item) ? "; " : "");
+    if (f->leader)
+        emit(o, "one for each entry of `%s` up to the first 0", f->leading.s);
+    else if (f->type.kind == KIND_ARRAY)
         emit_bounds(o, &f->type, " items");
     if (!kind_is_list(f->type.kind)) {
         emit_value_range(o, &f->type);
@@ -116,6 +142,9 @@ static void emit_type(struct out *o, const struct field *f)
     } else if (f->type.kind == KIND_FIXED) {
         emit(o, "%" PRIu64 " times ", f->count.magnitude);
         emit_value_type(o, &f->item);
+    } else if (f->type.kind == KIND_PAD || f->type.kind == KIND_CHARS) {
+        emit(o, "%" PRIu64 " %s", f->count.magnitude,
+             f->type.kind == KIND_PAD ? "bytes of padding" : "chars");
     } else {
         emit_value_type(o, &f->type);
     }
@@ -203,6 +232,21 @@ static void emit_limit_table(struct out *o)
     emit(o, "\n");
 }
 
+/* The types that only some protocols have. */
+static void emit_rare_forms(struct out *o)
+{
+    struct kinds kinds = {0};
+    find_kinds(o->p, &kinds);
+    if (kinds.has[KIND_U8])
+        emit(o, "| u8 | a byte, then 3 that are not looked at |\n");
+    if (kinds.has[KIND_BYTE_BOOL])
+        emit(o, "| byte_bool | a byte, 0 or 1, then 3 that are not looked at |\n");
+    if (kinds.has[KIND_CHARS])
+        emit(o, "| N chars | N bytes: text, a NUL, and what is not looked at |\n");
+    if (kinds.has[KIND_PAD])
+        emit(o, "| N bytes of padding | N bytes that are not looked at |\n");
+}
+
 static void emit_wire_forms(struct out *o)
 {
     emit(o,
@@ -222,6 +266,7 @@ static void emit_wire_forms(struct out *o)
          "| handle | 8 bytes: name of an object of the peer, given by an earlier call |\n"
          "| string | u64 size with the NUL, the bytes with the NUL, zeros up to a multiple of 4 |\n"
          "| bytes | u32 count, the bytes, zeros up to a multiple of 4 |\n");
+    emit_rare_forms(o);
     emit(o, "| array | %s count, then that many items |\n", o->p->count_u64 ? "u64" : "u32");
     emit(o, "| N times | N items, no count |\n"
             "| struct | its fields in order |\n");

@@ -42,6 +42,7 @@ static void format_member(struct out *o, const struct field *f, char *line, size
     char count[C_TYPE_SIZE];
     switch (f->type.kind) {
     case KIND_STRING:
+    case KIND_CHARS:
         snprintf(line, size, "const char *%s;", f->name.s);
         break;
     case KIND_BYTES:
@@ -65,10 +66,14 @@ static void format_member(struct out *o, const struct field *f, char *line, size
 static void emit_member(struct out *o, const struct field *f)
 {
     char line[512];
+    if (f->type.kind == KIND_PAD)
+        return;
     format_member(o, f, line, sizeof line);
     emit_commented(o, 4, f->doc, line);
-    if (f->type.kind == KIND_BYTES || f->type.kind == KIND_ARRAY)
+    if (field_has_count(f))
         emit(o, "    uint32_t n_%s;\n", f->name.s);
+    if (f->presence == PRESENT_REST)
+        emit(o, "    bool has_%s; /* whether the message has it */\n", f->name.s);
 }
 
 static void emit_record(struct out *o, const struct record *r)

@@ -25,7 +25,7 @@ void emit_print_header(struct out *o)
 {
     emit_guard(o, "PRINT");
     emit(o, "#include <stdio.h>\n\n#include \"%s-protocol.h\"\n\nstruct apir_dec;\n\n",
-         o->p->prefix.s);
+         o->p->dashed);
     emit_comment(o, 0,
                  "Print a call as \"name(argument=value, ...)\", and a reply as \"name -> "
                  "(result=value, ...)\", "
@@ -57,7 +57,10 @@ static const char *format_of(enum kind kind)
     case KIND_U64:
     case KIND_SIZE:
         return "%\" PRIu64";
+    case KIND_U8:
+        return "%\" PRIu8";
     case KIND_BOOL:
+    case KIND_BYTE_BOOL:
         return "%s\"";
     case KIND_F32:
         return "%g\"";
@@ -71,7 +74,7 @@ static void emit_number(struct out *o, int indent, const struct type *type, cons
                         const char *value)
 {
     emit(o, "%*sfprintf(f, \"%s%s, ", indent, "", text, format_of(type->kind));
-    if (type->kind == KIND_BOOL)
+    if (type->kind == KIND_BOOL || type->kind == KIND_BYTE_BOOL)
         emit(o, "%s ? \"true\" : \"false\");\n", value);
     else
         emit(o, "%s%s);\n", type->kind == KIND_F32 ? "(double)" : "", value);
@@ -89,7 +92,7 @@ static void emit_value(struct out *o, int indent, const struct type *type, const
     if (*text)
         emit(o, "%*sfputs(\"%s\", f);\n", indent, "", text);
     emit(o, "%*s", indent, "");
-    if (type->kind == KIND_STRING)
+    if (type->kind == KIND_STRING || type->kind == KIND_CHARS)
         emit(o, "print_text(f, %s);\n", value);
     else if (type->kind == KIND_ENUM)
         emit(o, "print_name(f, %s_%s_name(%s), %s);\n", prefix, type->enumerated->name.s, value,
@@ -127,21 +130,37 @@ static void emit_list(struct out *o, const struct record *r, const struct field 
     emit(o, "    }\n    print_end(f, %s);\n}\n", count);
 }
 
-static void emit_field(struct out *o, const struct record *r, const struct field *f, bool first)
+static void emit_present_field(struct out *o, int indent, const struct record *r,
+                               const struct field *f, bool first)
 {
     char text[160];
     char value[160];
     snprintf(text, sizeof text, "%s%s=", first ? "" : ", ", f->name.s);
     snprintf(value, sizeof value, "v->%s", f->name.s);
     if (!kind_is_list(f->type.kind) && f->type.kind != KIND_BYTES) {
-        emit_value(o, 4, &f->type, text, value);
+        emit_value(o, indent, &f->type, text, value);
         return;
     }
-    emit(o, "    fputs(\"%s\", f);\n", text);
+    emit(o, "%*sfputs(\"%s\", f);\n", indent, "", text);
     if (f->type.kind == KIND_BYTES)
-        emit(o, "    print_bytes(f, v->%s, v->n_%s);\n", f->name.s, f->name.s);
+        emit(o, "%*sprint_bytes(f, v->%s, v->n_%s);\n", indent, "", f->name.s, f->name.s);
     else
-        emit(o, "    print_%s_%s(f, v);\n", r->name.s, f->name.s);
+        emit(o, "%*sprint_%s_%s(f, v);\n", indent, "", r->name.s, f->name.s);
+}
+
+/* What is not in the message is not shown. */
+static void emit_field(struct out *o, const struct record *r, const struct field *f, bool first)
+{
+    if (f->presence == PRESENT_ALWAYS) {
+        emit_present_field(o, 4, r, f, first);
+        return;
+    }
+    if (f->presence == PRESENT_REST)
+        emit(o, "    if (v->has_%s) {\n", f->name.s);
+    else
+        emit(o, "    if (v->%s) {\n", f->condition.s);
+    emit_present_field(o, 8, r, f, first);
+    emit(o, "    }\n");
 }
 
 static void emit_lists(struct out *o, const struct record *r)
@@ -154,8 +173,13 @@ static void emit_lists(struct out *o, const struct record *r)
 
 static void emit_fields(struct out *o, const struct record *r)
 {
-    for (size_t i = 0; i < r->n_fields; i++)
-        emit_field(o, r, &r->fields[i], i == 0);
+    bool first = true;
+    for (size_t i = 0; i < r->n_fields; i++) {
+        if (r->fields[i].type.kind == KIND_PAD)
+            continue;
+        emit_field(o, r, &r->fields[i], first);
+        first = false;
+    }
 }
 
 static void emit_struct(struct out *o, const struct record *r)
@@ -193,34 +217,6 @@ static void emit_messages(struct out *o, const struct call *call)
 }
 
 /* --- helpers of the generated code, where it needs them --- */
-
-/* Which kinds of values occur anywhere, items included. */
-struct kinds {
-    bool has[KIND_STRUCT + 1];
-    bool empty; /* a message without fields */
-};
-
-static void add_kinds(struct kinds *kinds, const struct record *r)
-{
-    for (size_t i = 0; i < r->n_fields; i++) {
-        kinds->has[r->fields[i].type.kind] = true;
-        kinds->has[r->fields[i].item.kind] = true;
-    }
-}
-
-static void find_kinds(const struct protocol *p, struct kinds *kinds)
-{
-    for (size_t i = 0; i < p->n_structs; i++)
-        add_kinds(kinds, &p->structs[i]);
-    for (size_t i = 0; i < p->n_calls; i++) {
-        const struct call *call = &p->calls[i];
-        if (!call->enabled)
-            continue;
-        add_kinds(kinds, &call->args);
-        add_kinds(kinds, &call->reply);
-        kinds->empty |= !call->args.n_fields || !call->reply.n_fields;
-    }
-}
 
 static void emit_list_helper(struct out *o)
 {
@@ -299,7 +295,7 @@ static void emit_helpers(struct out *o)
         emit_list_helper(o);
     if (kinds.has[KIND_BYTES])
         emit_bytes_helper(o);
-    if (kinds.has[KIND_STRING])
+    if (kinds.has[KIND_STRING] || kinds.has[KIND_CHARS])
         emit_text_helper(o);
     if (kinds.has[KIND_ENUM])
         emit_name_helper(o);
@@ -356,7 +352,7 @@ static void emit_head(struct out *o)
 
 void emit_print(struct out *o)
 {
-    const char *prefix = o->p->prefix.s;
+    const char *prefix = o->p->dashed;
     emit_banner(o);
     emit(o, "#include \"%s-print.h\"\n\n#include <errno.h>\n#include <inttypes.h>\n\n", prefix);
     emit(o, "#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n", prefix);

@@ -41,7 +41,7 @@ void emit_server_header(struct out *o)
     emit_guard(o, "DISPATCH");
     emit(o,
          "#include \"%s-protocol.h\"\n\nstruct apir_arena;\nstruct apir_dec;\nstruct apir_enc;\n\n",
-         prefix);
+         o->p->dashed);
     emit_comment(o, 0,
                  "What serves the calls; NULL: refused. A handler gets arguments that are within "
                  "the limits of the "
@@ -134,8 +134,8 @@ void emit_server(struct out *o)
 {
     emit_banner(o);
     emit(o, "#include \"%s-dispatch.h\"\n\n#include <errno.h>\n#include <string.h>\n\n",
-         o->p->prefix.s);
-    emit(o, "#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n", o->p->prefix.s);
+         o->p->dashed);
+    emit(o, "#include \"%s-codec.h\"\n#include \"wire/cs.h\"\n", o->p->dashed);
     for_each_enabled(o, emit_served);
     emit(o, "\n");
     emit_dispatch_head(o, "\n{\n");

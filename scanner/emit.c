@@ -142,6 +142,30 @@ void for_each_record(struct out *o, void (*work)(struct out *o, const struct rec
     }
 }
 
+static void add_kinds(struct kinds *kinds, const struct record *r)
+{
+    for (size_t i = 0; i < r->n_fields; i++) {
+        kinds->has[r->fields[i].type.kind] = true;
+        kinds->has[r->fields[i].item.kind] = true;
+        kinds->presence[r->fields[i].presence] = true;
+        kinds->leading |= r->fields[i].leader != NULL;
+    }
+}
+
+void find_kinds(const struct protocol *p, struct kinds *kinds)
+{
+    for (size_t i = 0; i < p->n_structs; i++)
+        add_kinds(kinds, &p->structs[i]);
+    for (size_t i = 0; i < p->n_calls; i++) {
+        const struct call *call = &p->calls[i];
+        if (!call->enabled)
+            continue;
+        add_kinds(kinds, &call->args);
+        add_kinds(kinds, &call->reply);
+        kinds->empty |= !call->args.n_fields || !call->reply.n_fields;
+    }
+}
+
 static const char *c_builtin(enum kind kind)
 {
     switch (kind) {
@@ -151,12 +175,15 @@ static const char *c_builtin(enum kind kind)
     case KIND_SHM:
         return "uint32_t";
     case KIND_BOOL:
+    case KIND_BYTE_BOOL:
         return "bool";
     case KIND_F32:
         return "float";
     case KIND_STRING:
+    case KIND_CHARS:
         return "const char *";
     case KIND_BYTES:
+    case KIND_U8:
         return "uint8_t";
     default:
         return "uint64_t";
@@ -219,6 +246,10 @@ const char *wire_suffix(enum kind kind)
         return "bool";
     case KIND_F32:
         return "f32";
+    case KIND_U8:
+        return "u8";
+    case KIND_BYTE_BOOL:
+        return "byte_bool";
     default:
         return "u32";
     }
@@ -244,6 +275,8 @@ bool max_matters(const struct type *type)
     case KIND_U64:
     case KIND_SIZE:
         return max->magnitude < UINT64_MAX;
+    case KIND_U8:
+        return max->magnitude < UINT8_MAX;
     default:
         return max->magnitude < UINT32_MAX;
     }

@@ -48,6 +48,15 @@ void for_each_record(struct out *o, void (*work)(struct out *o, const struct rec
 /* Calls work(o, call) for every enabled call. */
 void for_each_enabled(struct out *o, void (*work)(struct out *o, const struct call *call));
 
+/* What occurs anywhere. */
+struct kinds {
+    bool has[KIND_STRUCT + 1]; /* a value of that kind, items included */
+    bool presence[PRESENT_REST + 1];
+    bool leading; /* an array without a count */
+    bool empty;   /* a message without fields */
+};
+void find_kinds(const struct protocol *p, struct kinds *kinds);
+
 /* "struct apir_tensor", "uint32_t", ...: the C type of a value. In memory of buffer, size bytes. */
 enum { C_TYPE_SIZE = 160 };
 const char *c_type(const struct out *o, const struct type *type, char buffer[C_TYPE_SIZE]);

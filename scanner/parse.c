@@ -182,11 +182,27 @@ static void parse_enum(struct parser *ps, const yaml_node_t *node, struct enumer
 
 static void parse_field(struct parser *ps, const yaml_node_t *node, struct field *field)
 {
-    enum { NAME, TYPE, DOC, OF, MIN, MAX, COUNT, ITEM_OF, ITEM_MIN, ITEM_MAX, OPTIONAL, N };
+    enum {
+        NAME,
+        TYPE,
+        DOC,
+        OF,
+        MIN,
+        MAX,
+        COUNT,
+        ITEM_OF,
+        ITEM_MIN,
+        ITEM_MAX,
+        OPTIONAL,
+        IF,
+        LEADING,
+        N
+    };
     const struct key keys[N] = {
         {"name", true},      {"type", true},      {"doc", false},      {"of", false},
         {"min", false},      {"max", false},      {"count", false},    {"item_of", false},
-        {"item_min", false}, {"item_max", false}, {"optional", false},
+        {"item_min", false}, {"item_max", false}, {"optional", false}, {"if", false},
+        {"leading", false},
     };
     yaml_node_t *values[N] = {0};
     if (!read_mapping(ps, node, "field", keys, N, values))
@@ -198,6 +214,8 @@ static void parse_field(struct parser *ps, const yaml_node_t *node, struct field
     field->item_of = parse_optional_text(ps, values[ITEM_OF], "item_of");
     field->optional_text = parse_optional_text(ps, values[OPTIONAL], "optional");
     field->optional = parse_bool(ps, values[OPTIONAL], "optional", false);
+    field->condition = parse_optional_text(ps, values[IF], "if");
+    field->leading = parse_optional_text(ps, values[LEADING], "leading");
     field->min = parse_number(ps, values[MIN], "min");
     field->max = parse_number(ps, values[MAX], "max");
     field->count = parse_number(ps, values[COUNT], "count");
@@ -273,6 +291,20 @@ static void parse_count_type(struct parser *ps, const yaml_node_t *node)
         protocol_error(ps->p, text.line, "'count_type' must be u32 or u64");
 }
 
+/* What sends the calls of the client; a queue unless the file says otherwise. */
+static void parse_client(struct parser *ps, const yaml_node_t *node)
+{
+    enum { TYPE, HEADER, N };
+    const struct key keys[N] = {{"type", true}, {"header", true}};
+    yaml_node_t *values[N] = {0};
+    ps->p->client_type.s = "apir_queue";
+    ps->p->client_header.s = "client/queue.h";
+    if (!node || !read_mapping(ps, node, "client", keys, N, values))
+        return;
+    ps->p->client_type = parse_text(ps, values[TYPE], "type");
+    ps->p->client_header = parse_text(ps, values[HEADER], "header");
+}
+
 static void parse_limits(struct parser *ps, const yaml_node_t *list)
 {
     struct protocol *p = ps->p;
@@ -311,11 +343,11 @@ static void parse_calls(struct parser *ps, const yaml_node_t *list)
 
 static void parse_root(struct parser *ps, const yaml_node_t *root)
 {
-    enum { PROTOCOL, PREFIX, VERSION, DOC, COUNT_TYPE, LIMITS, ENUMS, STRUCTS, CALLS, N };
+    enum { PROTOCOL, PREFIX, VERSION, DOC, COUNT_TYPE, CLIENT, LIMITS, ENUMS, STRUCTS, CALLS, N };
     const struct key keys[N] = {
-        {"protocol", true}, {"prefix", true},      {"version", true},
-        {"doc", false},     {"count_type", false}, {"limits", false},
-        {"enums", false},   {"structs", false},    {"calls", true},
+        {"protocol", true},    {"prefix", true},  {"version", true}, {"doc", false},
+        {"count_type", false}, {"client", false}, {"limits", false}, {"enums", false},
+        {"structs", false},    {"calls", true},
     };
     yaml_node_t *values[N] = {0};
     if (!read_mapping(ps, root, "protocol", keys, N, values))
@@ -325,6 +357,7 @@ static void parse_root(struct parser *ps, const yaml_node_t *root)
     ps->p->doc = parse_doc(ps, values[DOC], "doc");
     parse_version(ps, values[VERSION]);
     parse_count_type(ps, values[COUNT_TYPE]);
+    parse_client(ps, values[CLIENT]);
     parse_limits(ps, values[LIMITS]);
     parse_enums(ps, values[ENUMS]);
     parse_structs(ps, values[STRUCTS]);

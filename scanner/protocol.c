@@ -60,6 +60,14 @@ const char *protocol_upper(struct protocol *p, const char *s)
     return upper;
 }
 
+const char *protocol_replace(struct protocol *p, const char *s, char from, char to)
+{
+    char *replaced = protocol_alloc(p, strlen(s) + 1, 1);
+    for (size_t i = 0; s[i]; i++)
+        replaced[i] = s[i] == from ? to : s[i];
+    return replaced;
+}
+
 void protocol_error(struct protocol *p, int line, const char *format, ...)
 {
     va_list args;
@@ -82,4 +90,9 @@ size_t protocol_enabled_calls(const struct protocol *p)
 bool kind_is_list(enum kind kind)
 {
     return kind == KIND_ARRAY || kind == KIND_FIXED;
+}
+
+bool field_has_count(const struct field *f)
+{
+    return f->type.kind == KIND_BYTES || f->type.kind == KIND_ARRAY;
 }

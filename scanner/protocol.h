@@ -38,8 +38,19 @@ enum kind {
     KIND_BYTES,
     KIND_ARRAY,
     KIND_FIXED,
+    KIND_U8,
+    KIND_BYTE_BOOL,
+    KIND_PAD,
+    KIND_CHARS,
     KIND_ENUM,
     KIND_STRUCT,
+};
+
+/* When a field is in a message. */
+enum presence {
+    PRESENT_ALWAYS,
+    PRESENT_NOT_ZERO, /* an earlier number is not 0 */
+    PRESENT_REST,     /* the message does not end before it */
 };
 
 /* The type of one value: of a field, or of an item of an array. */
@@ -63,6 +74,8 @@ struct field {
     struct text of;
     struct text item_of;
     struct text optional_text;
+    struct text condition; /* 'if': "rest", or the path of a number, which is that in C, too */
+    struct text leading;   /* the path of a fixed array, likewise */
     bool optional;
     struct number min;
     struct number max;
@@ -72,6 +85,8 @@ struct field {
     struct number count;
     struct type type;
     struct type item; /* array, fixed */
+    enum presence presence;
+    const struct field *leader; /* array: what leading names; NULL: the count is in the message */
 };
 
 /* A struct of the protocol, or the arguments or results of a call. */
@@ -122,8 +137,12 @@ struct protocol {
     const char *path; /* for messages; borrowed */
     const char *file; /* its last part */
     struct text name;
-    struct text prefix; /* "apir" */
-    const char *PREFIX; /* "APIR" */
+    struct text prefix;        /* "apir" */
+    const char *PREFIX;        /* "APIR" */
+    const char *dashed;        /* prefix in names of files: "apir-upstream" */
+    struct text client_type;   /* what sends calls: "apir_queue" */
+    struct text client_header; /* that declares it: "client/queue.h" */
+    const char *client_name;   /* of a parameter of that type: "queue" */
     const char *doc;
     struct number major;
     struct number minor;
@@ -150,12 +169,15 @@ const char *protocol_format(struct protocol *p, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* "max_name" to "MAX_NAME". */
 const char *protocol_upper(struct protocol *p, const char *s);
+/* s with each `from` replaced by `to`. */
+const char *protocol_replace(struct protocol *p, const char *s, char from, char to);
 /* Reports "path:line: error: text" and counts it. */
 void protocol_error(struct protocol *p, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Calls that are enabled. */
 size_t protocol_enabled_calls(const struct protocol *p);
-bool kind_is_list(enum kind kind); /* array or fixed */
+bool kind_is_list(enum kind kind);           /* array or fixed */
+bool field_has_count(const struct field *f); /* bytes or array: there is a member n_NAME */
 
 #endif

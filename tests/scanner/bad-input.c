@@ -413,14 +413,14 @@ const struct bad_input bad_inputs[] = {
      HEAD "calls:\n"
           "  - {name: c}\n",
      "5: error: call has no 'number'\n"},
-    {"call_number_is_not_zero",
+    {"call_number_is_not_negative",
      HEAD "calls:\n"
-          "  - {name: c, number: 0}\n",
-     "5: error: 'number' 0 is not in 1..2147483647\n"},
+          "  - {name: c, number: -1}\n",
+     "5: error: 'number' -1 is not in 0..2147483647\n"},
     {"call_number_fits_int",
      HEAD "calls:\n"
           "  - {name: c, number: 2147483648}\n",
-     "5: error: 'number' 2147483648 is not in 1..2147483647\n"},
+     "5: error: 'number' 2147483648 is not in 0..2147483647\n"},
     {"call_numbers_differ",
      HEAD "calls:\n"
           "  - {name: c, number: 1}\n"
@@ -460,14 +460,14 @@ const struct bad_input bad_inputs[] = {
           "structs:\n"
           "  - {name: s, fields: [{name: a, type: what}, {name: a, type: string}]}\n"
           "calls:\n"
-          "  - {name: c, number: 0}\n",
+          "  - {name: c, number: -1}\n",
      "5: error: 'value' must be a number, not 'x'\n"
      "5: error: 'A' is not a name: a lower case letter, then at most 63 of a-z, 0-9 and _\n"
      "7: error: enum 'e' has no values\n"
      "9: error: there is no type 'what'\n"
      "9: error: type string needs 'max'\n"
      "9: error: the C name a is taken by line 9\n"
-     "11: error: 'number' 0 is not in 1..2147483647\n"},
+     "11: error: 'number' -1 is not in 0..2147483647\n"},
     {"bad_limit_is_reported_once",
      HEAD "limits:\n"
           "  - {name: a, value: x, why: x}\n"
