@@ -1,8 +1,10 @@
-# apir_protocol(NAME YAML [DOC FILE]): runs the scanner on YAML, whose prefix must be NAME, and makes
+# apir_protocol(NAME YAML [DOC FILE] [CLIENT HEADER]): runs the scanner on YAML, whose prefix must be NAME with '_' for '-',
+# and makes
 #   NAME-codec     types, names, encoders and decoders, printer: NAME-protocol.h, NAME-codec.h, NAME-print.h
 #   NAME-calls     the client's functions: NAME-calls.h
 #   NAME-dispatch  the server's side: NAME-dispatch.h
 #   NAME-doc       the chapter of the manual, built by default: FILE, or doc/protocol.md in the build folder
+# HEADER of src/client declares what sends the calls: queue.h unless it is given.
 # Each library has a folder of its own for its files, so that a wrong include does not compile.
 
 # One generated file. kind is the scanner's.
@@ -33,9 +35,12 @@ function(apir_generated_library target yaml)
 endfunction()
 
 function(apir_protocol name yaml)
-  cmake_parse_arguments(arg "" "DOC" "" ${ARGN})
+  cmake_parse_arguments(arg "" "DOC;CLIENT" "" ${ARGN})
   if(NOT arg_DOC)
     set(arg_DOC ${CMAKE_BINARY_DIR}/doc/protocol.md)
+  endif()
+  if(NOT arg_CLIENT)
+    set(arg_CLIENT queue.h)
   endif()
 
   apir_generated_library(${name}-codec ${yaml}
@@ -44,10 +49,10 @@ function(apir_protocol name yaml)
     print-header ${name}-print.h print ${name}-print.c)
   target_link_libraries(${name}-codec PUBLIC apir-wire)
 
-  # Of the client's headers it sees only queue.h. The client and its stubs call each other, hence the link back.
+  # Of the client's headers it sees only the one that the YAML names. The client and its stubs call each other, hence the link back.
   set(view ${CMAKE_BINARY_DIR}/include-views/${name}-calls)
   file(MAKE_DIRECTORY ${view}/client)
-  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/client/queue.h ${view}/client/queue.h SYMBOLIC)
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/client/${arg_CLIENT} ${view}/client/${arg_CLIENT} SYMBOLIC)
   apir_generated_library(${name}-calls ${yaml}
     client-header ${name}-calls.h client ${name}-calls.c)
   target_include_directories(${name}-calls PRIVATE ${view})
