@@ -5,16 +5,12 @@
 #include "executor/private.h"
 #include "util/checked.h"
 
-enum {
-    RESIDUE_MODULUS = 4096, /* the guest keeps a base's place in its page: alignment that kernels may look at */
-};
-
-static struct apir_buffer *get_buffer(struct apir_executor *executor, uint64_t handle)
+struct apir_buffer *apir_buffer_get(struct apir_executor *executor, uint64_t handle)
 {
     return (struct apir_buffer *)apir_object_table_get(&executor->objects, handle, APIR_OBJECT_BUFFER);
 }
 
-static void put_buffer(struct apir_executor *executor, struct apir_buffer *buffer)
+void apir_buffer_put(struct apir_executor *executor, struct apir_buffer *buffer)
 {
     apir_object_table_put(&executor->objects, buffer ? &buffer->object : NULL);
 }
@@ -25,6 +21,7 @@ static void destroy_buffer(struct apir_object *object)
     atomic_fetch_sub_explicit(&buffer->executor->buffers, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&buffer->executor->buffer_bytes, buffer->size, memory_order_relaxed);
     ggml_backend_buffer_free(buffer->host);
+    apir_shm_table_put(buffer->executor->memory, buffer->memory);
     free(buffer);
 }
 
@@ -43,7 +40,7 @@ struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct 
         uses->uses = grown;
         uses->capacity = capacity;
     }
-    struct apir_buffer *buffer = get_buffer(executor, handle);
+    struct apir_buffer *buffer = apir_buffer_get(executor, handle);
     if (buffer)
         uses->uses[uses->count++] = (struct apir_buffer_use){.handle = handle, .buffer = buffer};
     return buffer;
@@ -52,9 +49,36 @@ struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct 
 void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses)
 {
     for (uint32_t i = 0; i < uses->count; i++)
-        put_buffer(executor, uses->uses[i].buffer);
+        apir_buffer_put(executor, uses->uses[i].buffer);
     free(uses->uses);
     memset(uses, 0, sizeof *uses);
+}
+
+struct apir_buffer *apir_buffer_wrap(struct apir_executor *executor, ggml_backend_buffer_t host)
+{
+    struct apir_buffer *buffer = host ? calloc(1, sizeof *buffer) : NULL;
+    char *base = buffer ? ggml_backend_buffer_get_base(host) : NULL;
+    if (!base) {
+        ggml_backend_buffer_free(host);
+        free(buffer);
+        return NULL;
+    }
+    *buffer = (struct apir_buffer){.object = {.kind = APIR_OBJECT_BUFFER, .destroy = destroy_buffer},
+                                   .executor = executor,
+                                   .host = host,
+                                   .base = base,
+                                   .size = ggml_backend_buffer_get_size(host)};
+    atomic_fetch_add_explicit(&executor->buffers, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&executor->buffer_bytes, buffer->size, memory_order_relaxed);
+    return buffer;
+}
+
+uint64_t apir_buffer_add(struct apir_executor *executor, struct apir_buffer *buffer)
+{
+    uint64_t handle = apir_object_table_add(&executor->objects, &buffer->object);
+    if (!handle)
+        destroy_buffer(&buffer->object);
+    return handle;
 }
 
 static struct apir_buffer *alloc_buffer(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size)
@@ -62,22 +86,7 @@ static struct apir_buffer *alloc_buffer(struct apir_executor *executor, ggml_bac
     ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
     if (size == 0 || size > ggml_backend_buft_get_max_size(buft))
         return NULL;
-    struct apir_buffer *buffer = calloc(1, sizeof *buffer);
-    if (!buffer)
-        return NULL;
-    buffer->host = ggml_backend_buft_alloc_buffer(buft, size);
-    buffer->base = buffer->host ? ggml_backend_buffer_get_base(buffer->host) : NULL;
-    if (!buffer->base) {
-        ggml_backend_buffer_free(buffer->host);
-        free(buffer);
-        return NULL;
-    }
-    buffer->object = (struct apir_object){.kind = APIR_OBJECT_BUFFER, .destroy = destroy_buffer};
-    buffer->executor = executor;
-    buffer->size = ggml_backend_buffer_get_size(buffer->host);
-    atomic_fetch_add_explicit(&executor->buffers, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&executor->buffer_bytes, buffer->size, memory_order_relaxed);
-    return buffer;
+    return apir_buffer_wrap(executor, ggml_backend_buft_alloc_buffer(buft, size));
 }
 
 int handle_buffer_alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,
@@ -91,12 +100,10 @@ int handle_buffer_alloc(void *data, struct apir_arena *scratch, const struct api
     struct apir_buffer *buffer = alloc_buffer(executor, device, args->size);
     if (!buffer)
         return 0; /* no memory is a result, not a mistake */
-    uint64_t size = buffer->size, residue = (uintptr_t)buffer->base % RESIDUE_MODULUS;
-    reply->buffer = apir_object_table_add(&executor->objects, &buffer->object);
-    if (!reply->buffer) {
-        destroy_buffer(&buffer->object);
+    uint64_t size = buffer->size, residue = (uintptr_t)buffer->base % APIR_RESIDUE_MODULUS;
+    reply->buffer = apir_buffer_add(executor, buffer);
+    if (!reply->buffer)
         return 0;
-    }
     reply->size = size;
     reply->base_residue = residue;
     return 0;
@@ -112,7 +119,7 @@ int handle_buffer_free(void *data, struct apir_arena *scratch, const struct apir
 int handle_buffer_set_usage(void *data, struct apir_arena *scratch, const struct apir_buffer_set_usage_args *args)
 {
     (void)scratch;
-    struct apir_buffer *buffer = get_buffer(data, args->buffer);
+    struct apir_buffer *buffer = apir_buffer_get(data, args->buffer);
     if (!buffer)
         return -ENOENT;
     enum ggml_backend_buffer_usage usage = GGML_BACKEND_BUFFER_USAGE_ANY;
@@ -121,29 +128,29 @@ int handle_buffer_set_usage(void *data, struct apir_arena *scratch, const struct
     else if (args->usage == APIR_BUFFER_USAGE_COMPUTE)
         usage = GGML_BACKEND_BUFFER_USAGE_COMPUTE;
     ggml_backend_buffer_set_usage(buffer->host, usage);
-    put_buffer(data, buffer);
+    apir_buffer_put(data, buffer);
     return 0;
 }
 
 int handle_buffer_clear(void *data, struct apir_arena *scratch, const struct apir_buffer_clear_args *args)
 {
     (void)scratch;
-    struct apir_buffer *buffer = get_buffer(data, args->buffer);
+    struct apir_buffer *buffer = apir_buffer_get(data, args->buffer);
     if (!buffer)
         return -ENOENT;
     ggml_backend_buffer_clear(buffer->host, (uint8_t)args->value);
-    put_buffer(data, buffer);
+    apir_buffer_put(data, buffer);
     return 0;
 }
 
 int handle_buffer_reset(void *data, struct apir_arena *scratch, const struct apir_buffer_reset_args *args)
 {
     (void)scratch;
-    struct apir_buffer *buffer = get_buffer(data, args->buffer);
+    struct apir_buffer *buffer = apir_buffer_get(data, args->buffer);
     if (!buffer)
         return -ENOENT;
     ggml_backend_buffer_reset(buffer->host);
-    put_buffer(data, buffer);
+    apir_buffer_put(data, buffer);
     return 0;
 }
 
@@ -154,10 +161,10 @@ static struct apir_buffer *get_placed(struct apir_executor *executor, const stru
     *error = apir_tensor_describe(executor, from, tensor);
     if (*error < 0)
         return NULL;
-    struct apir_buffer *buffer = get_buffer(executor, from->buffer);
+    struct apir_buffer *buffer = apir_buffer_get(executor, from->buffer);
     *error = buffer ? apir_tensor_place(tensor, buffer, from->offset) : -ENOENT;
     if (*error < 0) {
-        put_buffer(executor, buffer);
+        apir_buffer_put(executor, buffer);
         return NULL;
     }
     return buffer;
@@ -192,7 +199,7 @@ struct transfer {
 static void end_transfer(struct transfer *transfer)
 {
     apir_shm_table_put(transfer->executor->memory, transfer->memory);
-    put_buffer(transfer->executor, transfer->buffer);
+    apir_buffer_put(transfer->executor, transfer->buffer);
 }
 
 static int check_rows(const struct ggml_tensor *tensor, const struct rows *rows, uint64_t *total)
@@ -242,12 +249,12 @@ int handle_buffer_init_tensor(void *data, struct apir_arena *scratch,
     int ret = apir_tensor_describe(executor, &args->tensor, &tensor);
     if (ret < 0)
         return ret;
-    struct apir_buffer *buffer = get_buffer(executor, args->tensor.buffer);
+    struct apir_buffer *buffer = apir_buffer_get(executor, args->tensor.buffer);
     if (!buffer)
         return -ENOENT;
     enum ggml_status status = GGML_STATUS_FAILED;
     ret = apir_tensor_bind(&tensor, buffer, args->tensor.offset, &status);
-    put_buffer(executor, buffer);
+    apir_buffer_put(executor, buffer);
     reply->status = apir_graph_status_from_ggml(status);
     return ret;
 }
@@ -263,7 +270,7 @@ int handle_tensor_memset(void *data, struct apir_arena *scratch, const struct ap
     ret = check_inside(&tensor, args->offset, args->size);
     if (ret == 0)
         ggml_backend_tensor_memset(&tensor, (uint8_t)args->value, args->offset, args->size);
-    put_buffer(data, buffer);
+    apir_buffer_put(data, buffer);
     return ret;
 }
 
@@ -343,7 +350,7 @@ int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir
         ggml_backend_tensor_copy(&source, &destination);
         reply->done = true;
     }
-    put_buffer(executor, to);
-    put_buffer(executor, from);
+    apir_buffer_put(executor, to);
+    apir_buffer_put(executor, from);
     return ret;
 }

@@ -10,11 +10,11 @@
 #include "executor/private.h"
 #include "util/checked.h"
 
-/* A graph on its way from shared memory to the backend. */
+/* A graph on its way from the wire to the backend. */
 struct rebuilt {
     struct apir_executor *executor;
-    struct apir_arena arena;          /* the copy and what is decoded from it */
-    struct apir_graph wire;
+    struct apir_arena *arena;         /* borrowed */
+    const struct apir_graph *wire;    /* borrowed */
     struct ggml_tensor *tensors;      /* one for each of the wire's */
     uint32_t *place;                  /* 1 + position of a tensor among the nodes, 0: it is not a node */
     uint32_t *uses;                   /* how many sources of nodes a tensor is */
@@ -38,49 +38,47 @@ enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status)
     return APIR_GRAPH_STATUS_FAILED;
 }
 
-/* Copies the graph's bytes out of shared memory, then decodes the copy. */
-static int fetch(struct rebuilt *self, const struct apir_graph_compute_args *args)
+int apir_graph_fetch(struct apir_executor *executor, struct apir_arena *arena, uint32_t shm, uint64_t offset,
+                     uint64_t size, struct apir_dec *dec)
 {
-    struct apir_mapping *memory = apir_shm_table_get(self->executor->memory, args->shm);
+    struct apir_mapping *memory = apir_shm_table_get(executor->memory, shm);
     int ret = -EFAULT;
-    if (!memory || !apir_checked_range(args->shm_offset, args->size, memory->size))
+    if (!memory || !apir_checked_range(offset, size, memory->size))
         goto out;
     ret = -ENOMEM;
-    void *copy = apir_arena_alloc(&self->arena, args->size);
+    void *copy = apir_arena_alloc(arena, size);
     if (!copy)
         goto out;
-    memcpy(copy, (char *)memory->data + args->shm_offset, args->size);
-    struct apir_dec dec;
-    apir_dec_init(&dec, copy, args->size, &self->arena);
-    apir_decode_graph(&dec, &self->wire);
-    ret = apir_dec_finish(&dec) ? 0 : -EBADMSG;
+    memcpy(copy, (char *)memory->data + offset, size);
+    apir_dec_init(dec, copy, size, arena);
+    ret = 0;
 out:
-    apir_shm_table_put(self->executor->memory, memory);
+    apir_shm_table_put(executor->memory, memory);
     return ret;
 }
 
 static int describe(struct rebuilt *self)
 {
-    uint32_t n = self->wire.n_tensors;
-    self->tensors = apir_arena_alloc(&self->arena, n * sizeof *self->tensors);
-    self->place = apir_arena_alloc(&self->arena, n * sizeof *self->place);
-    self->uses = apir_arena_alloc(&self->arena, n * sizeof *self->uses);
+    uint32_t n = self->wire->n_tensors;
+    self->tensors = apir_arena_alloc(self->arena, n * sizeof *self->tensors);
+    self->place = apir_arena_alloc(self->arena, n * sizeof *self->place);
+    self->uses = apir_arena_alloc(self->arena, n * sizeof *self->uses);
     if (!self->tensors || !self->place || !self->uses)
         return -ENOMEM;
-    return apir_tensor_describe_list(self->executor, self->wire.tensors, n, self->tensors);
+    return apir_tensor_describe_list(self->executor, self->wire->tensors, n, self->tensors);
 }
 
 /* Each tensor at most once among the nodes, and after all of its sources that are nodes; what is no node has no op, or
  * ggml would compute it too. */
 static int check_order(struct rebuilt *self)
 {
-    for (uint32_t i = 0; i < self->wire.n_nodes; i++) {
-        uint32_t index = self->wire.nodes[i];
-        if (index >= self->wire.n_tensors || self->place[index])
+    for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
+        uint32_t index = self->wire->nodes[i];
+        if (index >= self->wire->n_tensors || self->place[index])
             return -EINVAL;
         self->place[index] = i + 1;
     }
-    for (uint32_t t = 0; t < self->wire.n_tensors; t++) {
+    for (uint32_t t = 0; t < self->wire->n_tensors; t++) {
         const struct ggml_tensor *tensor = &self->tensors[t];
         if (!self->place[t] && tensor->op != GGML_OP_NONE)
             return -EINVAL;
@@ -99,8 +97,8 @@ static int check_order(struct rebuilt *self)
 static int bind(struct rebuilt *self, enum ggml_status *status)
 {
     *status = GGML_STATUS_SUCCESS;
-    for (uint32_t i = 0; i < self->wire.n_tensors && *status == GGML_STATUS_SUCCESS; i++) {
-        const struct apir_tensor *from = &self->wire.tensors[i];
+    for (uint32_t i = 0; i < self->wire->n_tensors && *status == GGML_STATUS_SUCCESS; i++) {
+        const struct apir_tensor *from = &self->wire->tensors[i];
         int ret;
         if (from->view_src) {
             ret = apir_tensor_bind_view(&self->tensors[i], status);
@@ -117,7 +115,7 @@ static int bind(struct rebuilt *self, enum ggml_status *status)
 /* While ggml builds the graph, a tensor's flags decide whether one without an op is a node (a parameter) or a leaf. */
 static void set_building_flags(struct rebuilt *self)
 {
-    for (uint32_t i = 0; i < self->wire.n_tensors; i++) {
+    for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
         bool is_parameter = self->place[i] && self->tensors[i].op == GGML_OP_NONE;
         self->tensors[i].flags = is_parameter ? GGML_TENSOR_FLAG_PARAM : 0;
     }
@@ -127,30 +125,30 @@ static void set_building_flags(struct rebuilt *self)
  * it is marked as an output. */
 static void set_running_flags(struct rebuilt *self)
 {
-    for (uint32_t i = 0; i < self->wire.n_tensors; i++) {
-        self->tensors[i].flags = (int32_t)self->wire.tensors[i].flags;
-        if (self->place[i] && self->wire.tensors[i].use_count > self->uses[i])
+    for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
+        self->tensors[i].flags = (int32_t)self->wire->tensors[i].flags;
+        if (self->place[i] && self->wire->tensors[i].use_count > self->uses[i])
             self->tensors[i].flags |= GGML_TENSOR_FLAG_OUTPUT;
     }
 }
 
 static int build(struct rebuilt *self)
 {
-    size_t size = (size_t)self->wire.n_tensors + 1;
+    size_t size = (size_t)self->wire->n_tensors + 1;
     struct ggml_init_params params = {.mem_size = ggml_graph_overhead_custom(size, false) + 1024, .no_alloc = true};
     self->context = ggml_init(params);
     if (!self->context)
         return -ENOMEM;
     self->graph = ggml_new_graph_custom(self->context, size, false);
     set_building_flags(self);
-    for (uint32_t i = 0; i < self->wire.n_nodes; i++)
-        ggml_build_forward_expand(self->graph, &self->tensors[self->wire.nodes[i]]);
+    for (uint32_t i = 0; i < self->wire->n_nodes; i++)
+        ggml_build_forward_expand(self->graph, &self->tensors[self->wire->nodes[i]]);
     set_running_flags(self);
 
-    if ((uint32_t)ggml_graph_n_nodes(self->graph) != self->wire.n_nodes)
+    if ((uint32_t)ggml_graph_n_nodes(self->graph) != self->wire->n_nodes)
         return -EINVAL;
-    for (uint32_t i = 0; i < self->wire.n_nodes; i++)
-        if (ggml_graph_node(self->graph, (int)i) != &self->tensors[self->wire.nodes[i]])
+    for (uint32_t i = 0; i < self->wire->n_nodes; i++)
+        if (ggml_graph_node(self->graph, (int)i) != &self->tensors[self->wire->nodes[i]])
             return -EINVAL;
     return 0;
 }
@@ -160,7 +158,20 @@ static void finish(struct rebuilt *self)
     if (self->context)
         ggml_free(self->context);
     apir_buffer_uses_finish(self->executor, &self->buffers);
-    apir_arena_finish(&self->arena);
+}
+
+/* Whether the device can compute every node: one that cannot would end the process. */
+static bool is_supported(const struct rebuilt *self, const struct apir_stream *stream)
+{
+    ggml_backend_dev_t device = ggml_backend_get_device(stream->host);
+    for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
+        const struct ggml_tensor *node = &self->tensors[self->wire->nodes[i]];
+        if (ggml_backend_dev_supports_op(device, node))
+            continue;
+        apir_warn(self->executor->log, "node %u of a graph: the device cannot compute %s", i, ggml_op_desc(node));
+        return false;
+    }
+    return true;
 }
 
 static enum ggml_status compute(struct rebuilt *self, struct apir_stream *stream)
@@ -169,33 +180,59 @@ static enum ggml_status compute(struct rebuilt *self, struct apir_stream *stream
     enum ggml_status status = ggml_backend_graph_compute(stream->host, self->graph);
     pthread_mutex_unlock(&stream->lock);
     atomic_fetch_add_explicit(&self->executor->graphs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&self->executor->nodes, self->wire.n_nodes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&self->executor->nodes, self->wire->n_nodes, memory_order_relaxed);
     return status;
+}
+
+int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph *graph,
+                   struct apir_stream *stream, bool ask_device, enum ggml_status *status)
+{
+    struct rebuilt self = {.executor = executor, .arena = arena, .wire = graph};
+    *status = GGML_STATUS_FAILED;
+    int ret = describe(&self);
+    if (ret == 0)
+        ret = check_order(&self);
+    if (ret == 0)
+        ret = bind(&self, status);
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS && ask_device && !is_supported(&self, stream))
+        *status = GGML_STATUS_FAILED;
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS)
+        ret = build(&self);
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS)
+        *status = compute(&self, stream);
+    finish(&self);
+    return ret;
+}
+
+/* Fetches the graph and runs it. */
+static int run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph_compute_args *args,
+               struct apir_stream *stream, enum ggml_status *status)
+{
+    struct apir_dec dec;
+    struct apir_graph graph;
+    int ret = apir_graph_fetch(executor, arena, args->shm, args->shm_offset, args->size, &dec);
+    if (ret < 0)
+        return ret;
+    apir_decode_graph(&dec, &graph);
+    if (!apir_dec_finish(&dec))
+        return -EBADMSG;
+    return apir_graph_run(executor, arena, &graph, stream, false, status);
 }
 
 int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
                          struct apir_graph_compute_reply *reply)
 {
-    (void)scratch;
-    struct rebuilt self = {.executor = data};
-    struct apir_stream *stream = (struct apir_stream *)apir_object_table_get(&self.executor->objects, args->stream,
-                                                                             APIR_OBJECT_STREAM);
+    (void)scratch; /* a graph's memory is not kept for later calls */
+    struct apir_executor *executor = data;
+    struct apir_arena arena = {0};
+    struct apir_stream *stream =
+        (struct apir_stream *)apir_object_table_get(&executor->objects, args->stream, APIR_OBJECT_STREAM);
     if (!stream)
         return -ENOENT;
     enum ggml_status status = GGML_STATUS_FAILED;
-    int ret = fetch(&self, args);
-    if (ret == 0)
-        ret = describe(&self);
-    if (ret == 0)
-        ret = check_order(&self);
-    if (ret == 0)
-        ret = bind(&self, &status);
-    if (ret == 0 && status == GGML_STATUS_SUCCESS)
-        ret = build(&self);
-    if (ret == 0 && status == GGML_STATUS_SUCCESS)
-        status = compute(&self, stream);
-    finish(&self);
-    apir_object_table_put(&self.executor->objects, &stream->object);
+    int ret = run(executor, &arena, args, stream, &status);
+    apir_arena_finish(&arena);
+    apir_object_table_put(&executor->objects, &stream->object);
     reply->status = apir_graph_status_from_ggml(status);
     return ret;
 }

@@ -124,3 +124,22 @@ int handle_negotiate(void *data, struct apir_arena *scratch, const struct apir_n
     atomic_store_explicit(&names->negotiated, true, memory_order_release);
     return 0;
 }
+
+void apir_names_take_own(struct apir_names *names)
+{
+    for (int op = 0; op < GGML_OP_COUNT; op++)
+        names->ops[op] = has_pointers((int16_t)op) ? APIR_NO_NUMBER : (int16_t)op;
+    for (int op = 0; op < GGML_UNARY_OP_COUNT; op++)
+        names->unary_ops[op] = (int16_t)op;
+    for (int op = 0; op < GGML_GLU_OP_COUNT; op++)
+        names->glu_ops[op] = (int16_t)op;
+    for (int type = 0; type < GGML_TYPE_COUNT; type++) /* some numbers are those of types that are gone */
+        names->types[type] = ggml_blck_size((enum ggml_type)type) > 0 ? (int16_t)type : APIR_NO_NUMBER;
+    names->n_ops = GGML_OP_COUNT;
+    names->n_unary_ops = GGML_UNARY_OP_COUNT;
+    names->n_glu_ops = GGML_GLU_OP_COUNT;
+    names->n_types = GGML_TYPE_COUNT;
+    atomic_store_explicit(&names->begun, true, memory_order_relaxed);
+    /* release: pairs with the acquire before the tables are read */
+    atomic_store_explicit(&names->negotiated, true, memory_order_release);
+}

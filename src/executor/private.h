@@ -12,9 +12,11 @@
 #include "executor/executor.h"
 #include "server/object.h"
 #include "util/arena.h"
+#include "wire/cs.h"
 
 enum {
     APIR_NO_NUMBER = -1, /* in a numbering: the host has no such op or type */
+    APIR_RESIDUE_MODULUS = 4096, /* a base that a guest sees has the host's place in its page: kernels look at alignment */
 };
 
 /* The library and its devices; filled once by load_library. */
@@ -57,6 +59,7 @@ struct apir_buffer {
     ggml_backend_buffer_t host; /* owned */
     char *base;
     uint64_t size;
+    struct apir_mapping *memory; /* counted; what it was made of, NULL: of the device's own memory */
 };
 
 /* A backend of the host, with what it needs to compute graphs. */
@@ -65,6 +68,16 @@ struct apir_stream {
     pthread_mutex_t lock;  /* held while it computes */
     ggml_backend_t host;   /* owned */
 };
+
+/* The buffer of a handle, to be put; NULL if there is none. Putting NULL is a no-op. */
+struct apir_buffer *apir_buffer_get(struct apir_executor *executor, uint64_t handle);
+void apir_buffer_put(struct apir_executor *executor, struct apir_buffer *buffer);
+
+/* A buffer around host, of which it takes ownership; NULL, with host freed, when host is NULL or has no base. */
+struct apir_buffer *apir_buffer_wrap(struct apir_executor *executor, ggml_backend_buffer_t host);
+
+/* Gives the buffer a handle and takes ownership; 0, with the buffer freed, when there are too many. */
+uint64_t apir_buffer_add(struct apir_executor *executor, struct apir_buffer *buffer);
 
 /* Buffers in use by a call, put together at its end. */
 struct apir_buffer_uses {
@@ -108,6 +121,18 @@ int apir_tensor_bind_view(struct ggml_tensor *tensor, enum ggml_status *status);
 
 /* ggml's status as the wire has it. */
 enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status);
+
+/* Copies size bytes of shared memory to the arena, where dec then reads them. */
+int apir_graph_fetch(struct apir_executor *executor, struct apir_arena *arena, uint32_t shm, uint64_t offset,
+                     uint64_t size, struct apir_dec *dec);
+
+/* Checks and computes a graph. ask_device: a node that the device cannot compute is a failure; else the guest is
+ * trusted to have asked. */
+int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph *graph,
+                   struct apir_stream *stream, bool ask_device, enum ggml_status *status);
+
+/* Takes the host's own numbers as the session's, for guests that do not negotiate. Once. */
+void apir_names_take_own(struct apir_names *names);
 
 /* Handlers: one for each call, named after it. */
 int handle_load_library(void *data, struct apir_arena *scratch, struct apir_load_library_reply *reply);
