@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "util/checked.h"
-#include "util/fd.h"
 
 void apir_shm_table_init(struct apir_shm_table *table)
 {
@@ -16,7 +15,8 @@ void apir_shm_table_init(struct apir_shm_table *table)
 
 static void destroy(struct apir_mapping *mapping)
 {
-    munmap(mapping->data, mapping->size);
+    if (!mapping->borrowed)
+        munmap(mapping->data, mapping->size);
     free(mapping);
 }
 
@@ -55,14 +55,12 @@ static int insert(struct apir_shm_table *table, struct apir_mapping *mapping)
     return ret;
 }
 
-int apir_shm_table_add(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size)
+int apir_shm_table_map(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size)
 {
     uint64_t end;
+    int ret;
     if (id == 0 || size == 0 || !apir_checked_add(offset, size, &end) || end > INT64_MAX)
         return -EINVAL;
-    int ret = apir_fd_check_memory(fd, end);
-    if (ret < 0)
-        return ret;
     struct apir_mapping *mapping = calloc(1, sizeof *mapping);
     if (!mapping)
         return -ENOMEM;
@@ -97,6 +95,20 @@ int apir_shm_table_remove(struct apir_shm_table *table, uint32_t id)
     return 0;
 }
 
+/* Memory that its owner knows, for one use. */
+static struct apir_mapping *find_borrowed(const struct apir_shm_table *table, uint32_t id)
+{
+    struct apir_mapping *mapping = calloc(1, sizeof *mapping);
+    if (!mapping)
+        return NULL;
+    *mapping = (struct apir_mapping){.id = id, .refs = 1, .borrowed = true};
+    if (table->find(table->find_owner, id, &mapping->data, &mapping->size) < 0) {
+        free(mapping);
+        return NULL;
+    }
+    return mapping;
+}
+
 struct apir_mapping *apir_shm_table_get(struct apir_shm_table *table, uint32_t id)
 {
     pthread_mutex_lock(&table->lock);
@@ -104,6 +116,8 @@ struct apir_mapping *apir_shm_table_get(struct apir_shm_table *table, uint32_t i
     if (mapping)
         mapping->refs++;
     pthread_mutex_unlock(&table->lock);
+    if (!mapping && table->find)
+        mapping = find_borrowed(table, id);
     return mapping;
 }
 
@@ -117,7 +131,8 @@ void apir_shm_table_put(struct apir_shm_table *table, struct apir_mapping *mappi
     if (!last)
         return;
     uint32_t id = mapping->id;
+    bool borrowed = mapping->borrowed;
     destroy(mapping);
-    if (table->removed)
+    if (table->removed && !borrowed)
         table->removed(table->removed_data, id);
 }

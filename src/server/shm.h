@@ -17,7 +17,8 @@ struct apir_mapping {
     struct apir_mapping *next; /* in its bucket */
     uint32_t id;
     uint32_t refs;
-    bool removed; /* no longer found by id */
+    bool removed;  /* no longer found by id */
+    bool borrowed; /* another's memory, good only until the call that uses it ends; in no table */
     void *data;
     uint64_t size;
 };
@@ -28,6 +29,11 @@ struct apir_shm_table {
     uint32_t count;
     void (*removed)(void *data, uint32_t id); /* called without the lock once a removed mapping is gone; may be NULL */
     void *removed_data;
+
+    /* For embedders that learn where memory is only when it is used: asked without the lock about each id that was not
+     * added, each time. 0 and the memory, or -ENOENT. May be NULL; set before the table is used. */
+    int (*find)(void *owner, uint32_t id, void **data, uint64_t *size);
+    void *find_owner;
 };
 
 void apir_shm_table_init(struct apir_shm_table *table);
@@ -38,6 +44,9 @@ void apir_shm_table_finish(struct apir_shm_table *table);
 /* Maps size bytes at offset of fd as id. Borrows fd, which must be memory that cannot shrink. -EEXIST, -ENOSPC,
  * -EINVAL for a bad fd or range, -errno. */
 int apir_shm_table_add(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size);
+
+/* The same for memory of which the caller knows that it does not shrink. */
+int apir_shm_table_map(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size);
 
 /* Starts removal: id is free again at once, `removed` is called when the last user is done. -ENOENT. */
 int apir_shm_table_remove(struct apir_shm_table *table, uint32_t id);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -215,6 +216,78 @@ static void full_table_takes_no_more(void **state)
     tear_down(&f);
 }
 
+/* An owner of one piece of memory. */
+struct owner {
+    char memory[64];
+    uint32_t id;
+    int asked;
+};
+
+static int find(void *data, uint32_t id, void **memory, uint64_t *size)
+{
+    struct owner *owner = data;
+    owner->asked++;
+    if (id != owner->id)
+        return -ENOENT;
+    *memory = owner->memory;
+    *size = sizeof owner->memory;
+    return 0;
+}
+
+static void owner_is_asked_at_every_use(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct owner owner = {.id = 7};
+    set_up(&f);
+    f.table.find = find;
+    f.table.find_owner = &owner;
+    for (int i = 0; i < 3; i++) {
+        struct apir_mapping *mapping = apir_shm_table_get(&f.table, 7);
+        assert_ptr_equal(mapping->data, owner.memory);
+        assert_int_equal(mapping->size, sizeof owner.memory);
+        assert_true(mapping->borrowed);
+        apir_shm_table_put(&f.table, mapping);
+    }
+    assert_int_equal(owner.asked, 3);
+    assert_int_equal(f.removed_count, 0);
+    owner.id = 8;
+    assert_null(apir_shm_table_get(&f.table, 7));
+    tear_down(&f);
+}
+
+static void owner_is_not_asked_about_what_was_added(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct owner owner = {.id = 7};
+    set_up(&f);
+    f.table.find = find;
+    f.table.find_owner = &owner;
+    assert_int_equal(apir_shm_table_add(&f.table, 7, f.fd, 0, SIZE), 0);
+    struct apir_mapping *mapping = apir_shm_table_get(&f.table, 7);
+    assert_int_equal(mapping->size, SIZE);
+    assert_false(mapping->borrowed);
+    apir_shm_table_put(&f.table, mapping);
+    assert_int_equal(owner.asked, 0);
+    tear_down(&f);
+}
+
+static void unsealed_memory_is_mapped_only_for_who_vouches(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(ftruncate(fileno(file), SIZE), 0);
+    assert_int_equal(apir_shm_table_add(&f.table, 1, fileno(file), 0, SIZE), -EINVAL);
+    assert_int_equal(apir_shm_table_map(&f.table, 1, fileno(file), 0, SIZE), 0);
+    assert_int_equal(apir_shm_table_map(&f.table, 2, fileno(file), UINT64_MAX, 2), -EINVAL);
+    fclose(file);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +302,9 @@ int main(void)
         cmocka_unit_test(memory_removed_while_in_use_stays_until_the_last_put),
         cmocka_unit_test(id_of_removed_memory_is_free_at_once),
         cmocka_unit_test(full_table_takes_no_more),
+        cmocka_unit_test(owner_is_asked_at_every_use),
+        cmocka_unit_test(owner_is_not_asked_about_what_was_added),
+        cmocka_unit_test(unsealed_memory_is_mapped_only_for_who_vouches),
     };
     return cmocka_run_group_tests_name("shm", tests, NULL, NULL);
 }
