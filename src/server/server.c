@@ -19,7 +19,9 @@ enum {
 struct server {
     struct apir_connection connection;
     pthread_mutex_t send_lock; /* guards sending */
+    const struct apir_server_options *options;
     struct apir_server_queues queues;
+    struct apir_upstream_session upstream;
     struct apir_shm_table *memory; /* borrowed */
     const struct apir_log *log;    /* borrowed */
     struct apir_mapping *status;   /* the status page; counted; NULL before the handshake */
@@ -40,6 +42,26 @@ static void end_connection(void *data)
     struct server *server = data;
     atomic_store_explicit(&server->refused, true, memory_order_relaxed);
     shutdown(server->connection.fd, SHUT_RD);
+}
+
+/* Only a guest that speaks apir's own protocol has a trailer behind its handshake. */
+static bool has_trailer(struct apir_dec payload)
+{
+    for (int i = 0; i < 4; i++) /* flags, shm, major, minor */
+        apir_dec_u32(&payload);
+    return apir_dec_u32(&payload) == APIR_HANDSHAKE_MAGIC && apir_dec_ok(&payload);
+}
+
+/* Whether this handshake begins a session of the deployed protocol. */
+static bool is_upstream(const struct server *server, const struct apir_dec *payload)
+{
+    return !server->status && server->options->upstream && (server->options->upstream_only || !has_trailer(*payload));
+}
+
+static int begin_upstream(struct server *server)
+{
+    return apir_upstream_session_begin(&server->upstream, server->options->upstream, server->options->upstream_data,
+                                       server->memory, server->log);
 }
 
 static int handle_handshake(struct server *server, struct apir_dec *payload)
@@ -74,12 +96,18 @@ static int handle_handshake(struct server *server, struct apir_dec *payload)
 static int handle_submit(struct server *server, const struct apir_frame *frame)
 {
     struct apir_dec payload;
+    if (server->upstream.backend)
+        return apir_upstream_session_submit(&server->upstream, frame->data, frame->size);
     apir_dec_init(&payload, frame->data, frame->size, NULL);
     uint32_t command = apir_dec_u32(&payload);
     if (command >= APIR_VENUS_COMMAND_BASE)
         command -= APIR_VENUS_COMMAND_BASE;
     if (!apir_dec_ok(&payload))
         return -EBADMSG;
+    if (command == APIR_COMMAND_HANDSHAKE && is_upstream(server, &payload)) {
+        int ret = begin_upstream(server);
+        return ret < 0 ? ret : apir_upstream_session_submit(&server->upstream, frame->data, frame->size);
+    }
     if (command == APIR_COMMAND_HANDSHAKE)
         return handle_handshake(server, &payload);
 
@@ -156,10 +184,10 @@ static int serve_frames(struct server *server)
             return ret;
         ret = handle_frame(server, &frame);
         apir_fd_close(&frame.fd);
-        if (ret < 0) {
+        if (ret < 0 && ret != -EPROTO) /* -EPROTO: it was said why */
             apir_warn(server->log, "frame of type %u refused: %s", frame.type, strerror(-ret));
+        if (ret < 0)
             return -EPROTO;
-        }
     }
 }
 
@@ -175,7 +203,7 @@ static void mark_dead(struct server *server)
 
 int apir_server_run(const struct apir_server_options *options)
 {
-    struct server server = {.memory = options->memory, .log = options->log};
+    struct server server = {.options = options, .memory = options->memory, .log = options->log};
     apir_connection_init(&server.connection, options->fd);
     apir_connection_set_send_timeout(&server.connection, SEND_TIMEOUT_MS);
     pthread_mutex_init(&server.send_lock, NULL);
@@ -194,6 +222,7 @@ int apir_server_run(const struct apir_server_options *options)
     if (options->ended)
         options->ended(options->handler_data);
     apir_server_queues_finish(&server.queues);
+    apir_upstream_session_finish(&server.upstream);
     server.memory->removed = NULL;
     apir_connection_finish(&server.connection);
     pthread_mutex_destroy(&server.send_lock);
