@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Memory that grows: sourced by run-tests.sh and run-suites.sh, after lib.sh.
+
+# Resident KiB of process $1 that are its own or shared memory, without the files that it maps.
+resident() {
+  awk '/^Rss(Anon|Shmem):/ { sum += $2 } END { print sum + 0 }' "/proc/$1/status" 2>/dev/null
+}
+
+# The processes below PID whose name begins with NAME.
+descendants() { # PID NAME
+  local child
+  for child in $(pgrep -P "$1"); do
+    case $(cat "/proc/$child/comm" 2>/dev/null) in
+      "$2"*) echo "$child" ;;
+    esac
+    descendants "$child" "$2"
+  done
+}
+
+# leaks LIMIT_KIB CALLS GRAPHS RUN...: runs apir-soak by `$run RUN... -- apir-soak`, and compares what the processes of the
+# host, and the program itself, have after a tenth of it with what they have at the end. Prints a line for each.
+leaks() {
+  local limit=$1 calls=$2 graphs=$3 soak name pid status=0 started=''
+  local -A first=() last=()
+  shift 3
+  "$run" "$@" -- apir-soak "$calls" "$graphs" >"$work/soak" 2>"$work/soak.err" </dev/null &
+  soak=$!
+  while kill -0 $soak 2>/dev/null; do
+    if [ -z "$started" ] && grep -q ^start "$work/soak"; then
+      started=1
+    fi
+    for name in qemu-system apird apird-worker; do
+      for pid in $(descendants $soak $name); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != apird-worker ] || [ "$name" = apird-worker ] || continue
+        [ -n "$(resident "$pid")" ] || continue
+        [ -n "$started" ] || first[$name]=$(resident "$pid")
+        # the end of a process is not its memory
+        [ -z "$started" ] || grep -q ^end "$work/soak" || last[$name]=$(resident "$pid")
+      done
+    done
+    sleep 0.2
+  done
+  wait $soak || status=$?
+  tail -n 5 "$work/soak.err"
+  first[program]=$(sed -n 's/^start //p' "$work/soak")
+  last[program]=$(sed -n 's/^end //p' "$work/soak")
+  [ "$status" = 0 ] || { echo "apir-soak ended with exit code $status"; return 1; }
+  for name in "${!last[@]}"; do
+    echo "$name: ${first[$name]} KiB after a tenth, ${last[$name]} KiB at the end"
+    [ $((last[$name] - first[$name])) -le "$limit" ] || status=1
+  done
+  [ -n "${last[program]}" ] && [ -n "${last[apird-worker]-}" ] || status=1
+  return $status
+}
