@@ -1,9 +1,13 @@
 # shellcheck shell=bash
 # Memory that grows: sourced by run-tests.sh and run-suites.sh, after lib.sh.
 
-# Resident KiB of process $1 that are its own or shared memory, without the files that it maps.
+# Resident KiB of process $1, called $2, that are its own or shared memory, without the files that it maps. QEMU's shared
+# memory is the guest's.
 resident() {
-  awk '/^Rss(Anon|Shmem):/ { sum += $2 } END { print sum + 0 }' "/proc/$1/status" 2>/dev/null
+  case $2 in
+    qemu*) awk '/^RssAnon:/ { print $2 }' "/proc/$1/status" 2>/dev/null ;;
+    *) awk '/^Rss(Anon|Shmem):/ { sum += $2 } END { if (NR) print sum }' "/proc/$1/status" 2>/dev/null ;;
+  esac
 }
 
 # The processes below PID whose name begins with NAME.
@@ -20,7 +24,7 @@ descendants() { # PID NAME
 # leaks LIMIT_KIB CALLS GRAPHS RUN...: runs apir-soak by `$run RUN... -- apir-soak`, and compares what the processes of the
 # host, and the program itself, have after a tenth of it with what they have at the end. Prints a line for each.
 leaks() {
-  local limit=$1 calls=$2 graphs=$3 soak name pid status=0 started=''
+  local limit=$1 calls=$2 graphs=$3 soak name pid memory status=0 started=''
   local -A first=() last=()
   shift 3
   "$run" "$@" -- apir-soak "$calls" "$graphs" >"$work/soak" 2>"$work/soak.err" </dev/null &
@@ -32,10 +36,11 @@ leaks() {
     for name in qemu-system apird apird-worker; do
       for pid in $(descendants $soak $name); do
         [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != apird-worker ] || [ "$name" = apird-worker ] || continue
-        [ -n "$(resident "$pid")" ] || continue
-        [ -n "$started" ] || first[$name]=$(resident "$pid")
+        memory=$(resident "$pid" "$name")
+        [ -n "$memory" ] || continue
+        [ -n "$started" ] || first[$name]=$memory
         # the end of a process is not its memory
-        [ -z "$started" ] || grep -q ^end "$work/soak" || last[$name]=$(resident "$pid")
+        [ -z "$started" ] || grep -q ^end "$work/soak" || last[$name]=$memory
       done
     done
     sleep 0.2
