@@ -45,6 +45,7 @@ struct apir_executor *apir_executor_create(const struct apir_executor_options *o
     executor->log = options->log;
     executor->memory = options->memory;
     pthread_mutex_init(&executor->library.lock, NULL);
+    pthread_mutex_init(&executor->upstream.lock, NULL);
     apir_object_table_init(&executor->objects);
     return executor;
 }
@@ -54,6 +55,7 @@ void apir_executor_destroy(struct apir_executor *executor)
     if (!executor)
         return;
     apir_object_table_finish(&executor->objects);
+    pthread_mutex_destroy(&executor->upstream.lock);
     pthread_mutex_destroy(&executor->library.lock);
     free(executor);
 }

@@ -7,6 +7,7 @@
 
 #include "apir-dispatch.h"
 #include "server/shm.h"
+#include "server/upstream.h"
 #include "util/log.h"
 
 struct apir_executor;
@@ -17,6 +18,11 @@ struct apir_executor_options {
     unsigned threads;            /* for libraries that compute on the CPU; 0: the host's cores */
     struct apir_shm_table *memory; /* borrowed; shared memory that calls refer to */
     const struct apir_log *log;  /* borrowed */
+
+    /* For guests of the deployed protocol, 0.x: */
+    const char *single_device;   /* name or index of the one device that they see; NULL: the first */
+    uint32_t backend_initialize; /* function numbers of the later revision; 0: it is not spoken */
+    uint32_t backend_cleanup;
 };
 
 /* Work done so far. */
@@ -35,6 +41,9 @@ void apir_executor_destroy(struct apir_executor *executor);
 
 /* The functions that serve the calls; their first argument is the executor. */
 const struct apir_handlers *apir_executor_handlers(void);
+
+/* The same for guests of the deployed protocol; its data is the executor. */
+const struct apir_upstream_backend *apir_executor_upstream_backend(void);
 
 /* Reads the counters. */
 void apir_executor_get_stats(struct apir_executor *executor, struct apir_executor_stats *stats);

@@ -166,6 +166,7 @@ static void warm_up(struct apir_library *library)
 {
     for (uint32_t i = 0; i < library->n_devices; i++) {
         ggml_backend_t backend = ggml_backend_dev_init(library->devices[i], NULL);
+        library->ready[i] = backend != NULL;
         if (backend)
             ggml_backend_free(backend);
     }

@@ -17,6 +17,7 @@
 enum {
     APIR_NO_NUMBER = -1, /* in a numbering: the host has no such op or type */
     APIR_RESIDUE_MODULUS = 4096, /* a base that a guest sees has the host's place in its page: kernels look at alignment */
+    APIR_UPSTREAM_MAX_BACKENDS = 64, /* as many as a session of the own protocol can have, with a queue each */
 };
 
 /* The library and its devices; filled once by load_library. */
@@ -28,6 +29,7 @@ struct apir_library {
     char path[4096];
     ggml_backend_reg_t reg;
     ggml_backend_dev_t devices[APIR_MAX_DEVICES];
+    bool ready[APIR_MAX_DEVICES]; /* the device could be used */
     uint32_t n_devices;
 };
 
@@ -42,6 +44,19 @@ struct apir_names {
     int16_t types[APIR_MAX_OPS];
 };
 
+/* Of a guest of the deployed protocol, which sees one device and, in a later revision, names its backends by numbers. */
+struct apir_upstream_state {
+    bool loaded;           /* by the session's first request that is not the handshake */
+    uint32_t device;       /* index of the one device */
+    pthread_mutex_t lock;  /* guards all below */
+    uint64_t stream;       /* of guests that know of no backends; 0: not made yet */
+    uint32_t last_id;
+    struct {
+        uint32_t id; /* 0: free */
+        uint64_t stream;
+    } backends[APIR_UPSTREAM_MAX_BACKENDS];
+};
+
 struct apir_executor {
     struct apir_executor_options options;
     const struct apir_log *log;
@@ -49,6 +64,7 @@ struct apir_executor {
     struct apir_library library;
     struct apir_names names;
     struct apir_object_table objects;
+    struct apir_upstream_state upstream;
     _Atomic uint64_t graphs, nodes, buffers, buffer_bytes; /* counters, relaxed */
 };
 
