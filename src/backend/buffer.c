@@ -295,7 +295,7 @@ static int move_locked(const struct transfer *transfer)
 {
     struct apir_staging *staging = &transfer->buffer->device->reg->staging;
     for (uint64_t row = 0; row < transfer->rows;) {
-        uint64_t rows = transfer->rows - row;
+        uint64_t rows = apir_session_has_rows(session_of(transfer->buffer)) ? transfer->rows - row : 1;
         int64_t room = apir_staging_reserve(
             staging, session_of(transfer->buffer),
             rows > APIR_STAGING_MAX / transfer->size ? APIR_STAGING_MAX : rows * transfer->size);

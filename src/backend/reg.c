@@ -159,7 +159,7 @@ static int negotiate(struct apir_reg *reg)
     struct apir_arena arena = {0};
     struct apir_negotiate_args args;
     struct apir_negotiate_reply reply;
-    apir_names_init(&reg->names, shuffle_seed());
+    apir_names_init(&reg->names, apir_session_has_numbering(reg->session) ? shuffle_seed() : 0);
     int ret = apir_names_request(&reg->names, &arena, &args);
     if (ret == 0)
         ret = apir_call_negotiate(apir_session_control(reg->session), &arena, &args, &reply);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "apir-calls.h"
-#include "apir-codec.h"
 #include "backend/buffer.h"
 #include "backend/device.h"
 #include "backend/graph.h"
@@ -113,10 +112,10 @@ static int64_t write_graph(struct apir_stream *stream, const struct apir_graph *
         uint64_t size =
             stream->graph.size < APIR_MAX_GRAPH_BYTES ? stream->graph.size : APIR_MAX_GRAPH_BYTES;
         apir_enc_init(&enc, stream->graph.data, size);
-        apir_encode_graph(&enc, graph);
-        if (apir_enc_ok(&enc))
+        ret = apir_session_encode_graph(stream->device->reg->session, &enc, graph);
+        if (ret == 0 && apir_enc_ok(&enc))
             return (int64_t)apir_enc_used(&enc);
-        ret = grow(stream);
+        ret = ret == 0 ? grow(stream) : ret;
     }
     return ret;
 }
@@ -192,5 +191,7 @@ enum ggml_status apir_stream_graph_compute(ggml_backend_t backend, struct ggml_c
     int64_t size = ret == 0 ? write_graph(stream, &graph) : ret;
     if (size >= 0)
         size = compute(stream, (uint64_t)size, &status);
+    else if (size == -EOVERFLOW)
+        apir_error(reg->log, "cannot compute a graph: a tensor of 4 GiB does not fit the protocol of this host");
     return size == -ENOMEM ? GGML_STATUS_ALLOC_FAILED : status;
 }

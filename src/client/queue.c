@@ -7,6 +7,7 @@
 #include "apir-codec.h"
 #include "apir-protocol.h"
 #include "client/session-private.h"
+#include "client/upstream.h"
 #include "util/clock.h"
 #include "wire/capset.h"
 #include "wire/mailbox.h"
@@ -22,7 +23,8 @@ enum {
 struct apir_queue {
     struct apir_session *session; /* borrowed */
     uint32_t id;
-    struct apir_shm mailbox;
+    struct apir_shm mailbox; /* none when the session speaks 0.x: calls are then served in this process */
+    uint8_t *request;        /* where requests are written: the mailbox's area, or memory of its own */
     pthread_mutex_t lock;        /* recursive; held for the length of a call; guards all below */
     uint32_t call;               /* the one in flight */
     _Atomic uint64_t sequence;   /* of the last call begun; written under the lock, read by other queues */
@@ -30,7 +32,8 @@ struct apir_queue {
     uint64_t started_ns;
     struct apir_dependency waits[APIR_MAX_WAITS];
     uint32_t n_waits;
-    uint8_t *reply; /* private copy of the reply, when the caller gave no arena */
+    struct apir_arena scratch; /* of a call that is served here */
+    uint8_t *reply;            /* private copy of the reply, when the caller gave no arena */
 };
 
 static int take_number(struct apir_session *session, struct apir_queue *queue)
@@ -64,6 +67,34 @@ static void init_lock(pthread_mutex_t *lock)
     pthread_mutexattr_destroy(&attributes);
 }
 
+/* Where requests go. */
+static int open_mailbox(struct apir_queue *queue)
+{
+    int ret = apir_session_shm_create(queue->session, APIR_MAILBOX_SIZE, &queue->mailbox);
+    if (ret < 0)
+        return ret;
+    memset(queue->mailbox.data, 0, APIR_MAILBOX_REQUEST_OFFSET);
+    queue->request = (uint8_t *)queue->mailbox.data + APIR_MAILBOX_REQUEST_OFFSET;
+    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, queue->id, queue->mailbox.id};
+    ret = apir_session_submit(queue->session, words, 3);
+    if (ret < 0)
+        apir_session_shm_destroy(queue->session, &queue->mailbox);
+    return ret;
+}
+
+static int open_local(struct apir_queue *queue)
+{
+    queue->request = malloc(APIR_MAILBOX_AREA_SIZE);
+    return queue->request ? 0 : -ENOMEM;
+}
+
+static void close_mailbox(struct apir_queue *queue)
+{
+    const uint32_t words[] = {APIR_COMMAND_CLOSE_QUEUE, queue->id, 0};
+    apir_session_submit(queue->session, words, 3);
+    apir_session_shm_destroy(queue->session, &queue->mailbox);
+}
+
 struct apir_queue *apir_queue_open(struct apir_session *session)
 {
     struct apir_queue *queue = calloc(1, sizeof *queue);
@@ -75,23 +106,16 @@ struct apir_queue *apir_queue_open(struct apir_session *session)
     queue->reply = malloc(APIR_MAILBOX_AREA_SIZE);
     if (!queue->reply)
         goto err_queue;
-    ret = apir_session_shm_create(session, APIR_MAILBOX_SIZE, &queue->mailbox);
-    if (ret < 0)
-        goto err_reply;
-    memset(queue->mailbox.data, 0, APIR_MAILBOX_REQUEST_OFFSET);
     ret = take_number(session, queue);
     if (ret < 0)
-        goto err_mailbox;
-    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, queue->id, queue->mailbox.id};
-    ret = apir_session_submit(session, words, 3);
+        goto err_reply;
+    ret = session->upstream ? open_local(queue) : open_mailbox(queue);
     if (ret < 0)
         goto err_number;
     return queue;
 
 err_number:
     give_number(queue);
-err_mailbox:
-    apir_session_shm_destroy(session, &queue->mailbox);
 err_reply:
     free(queue->reply);
 err_queue:
@@ -106,11 +130,13 @@ void apir_queue_close(struct apir_queue *queue)
     if (!queue)
         return;
     if (apir_session_error(queue->session) != -EOWNERDEAD) {
-        const uint32_t words[] = {APIR_COMMAND_CLOSE_QUEUE, queue->id, 0};
-        apir_session_submit(queue->session, words, 3);
+        if (queue->mailbox.data)
+            close_mailbox(queue);
         give_number(queue);
-        apir_session_shm_destroy(queue->session, &queue->mailbox);
     }
+    if (queue->session->upstream)
+        free(queue->request);
+    apir_arena_finish(&queue->scratch);
     free(queue->reply);
     pthread_mutex_destroy(&queue->lock);
     free(queue);
@@ -178,7 +204,7 @@ int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *r
     queue->call = call;
     queue->started_ns = apir_clock_now();
     uint64_t sequence = apir_queue_next(queue);
-    apir_enc_init(request, (uint8_t *)queue->mailbox.data + APIR_MAILBOX_REQUEST_OFFSET, APIR_MAILBOX_AREA_SIZE);
+    apir_enc_init(request, queue->request, APIR_MAILBOX_AREA_SIZE);
     struct apir_request_header header = {
         .call = call, .sequence = sequence, .waits = queue->waits, .n_waits = queue->n_waits};
     apir_encode_request_header(request, &header);
@@ -201,7 +227,7 @@ static int wait_reply(struct apir_queue *queue, struct apir_mailbox *mailbox, ui
 {
     struct apir_session *session = queue->session;
     struct apir_transport *transport = session->transport;
-    uint64_t limit = queue->call == APIR_CALL_LOAD_LIBRARY ? APIR_LOAD_TIMEOUT_NS : UINT64_MAX;
+    uint64_t limit = queue->call == APIR_CALL_LOAD_LIBRARY ? queue->session->load_ns : UINT64_MAX;
     uint64_t next_probe = PROBE_INTERVAL_NS;
     /* acquire: pairs with the worker's release after it wrote the reply */
     while (atomic_load_explicit(&mailbox->reply, memory_order_acquire) == before) {
@@ -246,21 +272,38 @@ static int read_reply(struct apir_queue *queue, struct apir_arena *arena, struct
     return header.status;
 }
 
-int apir_queue_submit(struct apir_queue *queue, struct apir_enc *request, struct apir_arena *arena,
+/* Has the call served in this process, by what the session has in place of a worker. */
+static int serve_here(struct apir_queue *queue, const struct apir_enc *request, struct apir_arena *arena,
                       struct apir_dec *reply)
 {
-    if (!apir_enc_ok(request)) {
-        apir_debug(queue->session->log, "%s: %s", apir_call_name(queue->call), request->fatal);
-        return -EMSGSIZE;
-    }
+    struct apir_request_header header;
+    struct apir_dec args;
+    struct apir_enc results;
+    apir_dec_init(&args, request->start, apir_enc_used(request), &queue->scratch);
+    apir_decode_request_header(&args, &header);
+    apir_enc_init(&results, queue->reply, APIR_MAILBOX_AREA_SIZE);
+    int ret = apir_upstream_serve(queue->session->upstream, queue->call, &args, &queue->scratch, &results);
+    apir_arena_reset(&queue->scratch);
+    size_t size = apir_enc_used(&results);
+    uint8_t *copy = ret == 0 && arena ? apir_arena_alloc(arena, size) : queue->reply;
+    if (ret < 0 || !copy)
+        return ret < 0 ? ret : -ENOMEM;
+    if (arena)
+        memcpy(copy, queue->reply, size);
+    apir_dec_init(reply, copy, size, arena);
+    return 0;
+}
+
+/* Puts the request into the mailbox and waits for the reply. */
+static int send_request(struct apir_queue *queue, struct apir_enc *request, uint64_t sequence, struct apir_arena *arena,
+                        struct apir_dec *reply)
+{
     struct apir_enc patch;
     apir_enc_init(&patch, request->start + SIZE_OFFSET, sizeof(uint32_t));
     apir_enc_u32(&patch, (uint32_t)apir_enc_used(request));
 
     struct apir_mailbox *mailbox = queue->mailbox.data;
-    uint64_t sequence = apir_queue_next(queue);
     uint32_t before = atomic_load_explicit(&mailbox->reply, memory_order_relaxed);
-    atomic_store_explicit(&queue->sequence, sequence, memory_order_release);
     /* release: the worker's acquire of this word sees the whole request */
     atomic_store_explicit(&mailbox->request, (uint32_t)sequence, memory_order_release);
     const uint32_t words[] = {APIR_COMMAND_KICK, queue->id, 0};
@@ -269,9 +312,23 @@ int apir_queue_submit(struct apir_queue *queue, struct apir_enc *request, struct
         ret = wait_reply(queue, mailbox, before);
     if (ret == 0)
         ret = read_reply(queue, arena, reply);
-    atomic_store_explicit(&queue->completed, sequence, memory_order_release);
     if (ret < 0 && ret != -ENOMEM)
         apir_session_fail(queue->session, ret, apir_call_name(queue->call));
+    return ret;
+}
+
+int apir_queue_submit(struct apir_queue *queue, struct apir_enc *request, struct apir_arena *arena,
+                      struct apir_dec *reply)
+{
+    if (!apir_enc_ok(request)) {
+        apir_debug(queue->session->log, "%s: %s", apir_call_name(queue->call), request->fatal);
+        return -EMSGSIZE;
+    }
+    uint64_t sequence = apir_queue_next(queue);
+    atomic_store_explicit(&queue->sequence, sequence, memory_order_release);
+    int ret = queue->session->upstream ? serve_here(queue, request, arena, reply)
+                                       : send_request(queue, request, sequence, arena, reply);
+    atomic_store_explicit(&queue->completed, sequence, memory_order_release);
     return ret;
 }
 

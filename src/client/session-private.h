@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "client/options.h"
 #include "client/session.h"
 #include "wire/mailbox.h"
 
@@ -14,12 +15,19 @@ struct apir_session {
     const struct apir_log *log;       /* borrowed */
     struct apir_shm status;           /* the status page */
     pid_t pid;                        /* of the process that opened it; a forked child must not touch it */
-    uint32_t host_major, host_minor;
+    bool speaks_upstream;                /* the deployed protocol 0.x instead of apir's own */
+    uint32_t host_major, host_minor;     /* of the protocol that is spoken */
+    struct apir_upstream *upstream;      /* owned; makes its calls; NULL: not spoken */
     _Atomic int error;                /* 0, or the -errno that ended the session */
+    uint64_t load_ns;                 /* for the answer to load_library */
     struct apir_queue *control;       /* owned */
     pthread_mutex_t lock;             /* guards queues */
     struct apir_queue *queues[APIR_MAX_QUEUES]; /* open ones, by number; owned by who opened them */
 };
+
+/* Finds out what the host speaks, and sets that and its version. 0, or -errno and reason. */
+int apir_session_handshake(struct apir_session *session, const struct apir_session_options *options, char *reason,
+                           size_t reason_size);
 
 /* Sends count (at most 8) words of command; the first is adjusted to the door. */
 int apir_session_submit(struct apir_session *session, const uint32_t *words, size_t count);

@@ -7,10 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apir-protocol.h"
+#include "apir-codec.h"
+#include "client/options.h"
 #include "client/queue.h"
 #include "client/session-private.h"
-#include "util/clock.h"
+#include "client/upstream.h"
 #include "wire/capset.h"
 #include "wire/mailbox.h"
 
@@ -47,76 +48,28 @@ bool apir_session_is_dead(struct apir_session *session)
     return atomic_load_explicit(apir_status_dead(session->status.data), memory_order_acquire) != 0;
 }
 
-static int wait_handshake(struct apir_session *session)
+/* What follows the handshake, over the protocol that it found. */
+static int open_calls(struct apir_session *session, const struct apir_session_options *options, char *reason,
+                      size_t reason_size)
 {
-    struct apir_transport *transport = session->transport;
-    uint64_t end = apir_clock_now() + APIR_HANDSHAKE_TIMEOUT_NS;
-    _Atomic uint32_t *notif = apir_status_notif(session->status.data);
-    while (atomic_load_explicit(notif, memory_order_acquire) == 0) {
-        uint64_t now = apir_clock_now();
-        if (now >= end)
-            return -ETIMEDOUT;
-        int ret = transport->ops->wait(transport, notif, 0, NULL, end - now);
-        if (ret < 0)
-            return ret;
-        if (apir_session_is_dead(session))
-            return -EPIPE;
+    if (session->speaks_upstream) {
+        session->upstream = apir_upstream_create(session, options);
+        if (!session->upstream) {
+            snprintf(reason, reason_size, "cannot make calls of protocol 0.x: %s", strerror(errno));
+            return -errno;
+        }
     }
-    return 0;
-}
-
-/* The reply, copied: notif, deployed major and minor, magic, own major and minor. */
-static int check_handshake(struct apir_session *session, char *reason, size_t reason_size)
-{
-    uint32_t reply[6];
-    memcpy(reply, session->status.data, sizeof reply);
-    if (reply[0] != APIR_HANDSHAKE_CODE + 1) {
-        snprintf(reason, reason_size, "host answered the handshake with %#x instead of %#x", reply[0] - 1,
-                 (unsigned)APIR_HANDSHAKE_CODE);
-        return -EPROTO;
-    }
-    if (reply[3] != APIR_HANDSHAKE_MAGIC) {
-        snprintf(reason, reason_size, "host speaks only the deployed APIR protocol, version %u.%u", reply[1],
-                 reply[2]);
-        return -EPROTO;
-    }
-    session->host_major = reply[4];
-    session->host_minor = reply[5];
-    apir_info(session->log, "guest is running with %u.%u", APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR);
-    apir_info(session->log, "host is running with %u.%u", session->host_major, session->host_minor);
-    if (session->host_major != APIR_PROTOCOL_MAJOR) {
-        snprintf(reason, reason_size,
-                 "host speaks protocol %u.%u, this guest %u.%u: install versions of the same major number",
-                 session->host_major, session->host_minor, APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR);
-        return -EPROTO;
-    }
-    if (session->host_minor != APIR_PROTOCOL_MINOR)
-        apir_warn(session->log, "protocol versions differ: guest %u.%u, host %u.%u", APIR_PROTOCOL_MAJOR,
-                  APIR_PROTOCOL_MINOR, session->host_major, session->host_minor);
-    return 0;
-}
-
-static int handshake(struct apir_session *session, char *reason, size_t reason_size)
-{
-    uint64_t start = apir_clock_now();
-    memset(session->status.data, 0, APIR_STATUS_PAGE_SIZE);
-    const uint32_t words[] = {APIR_COMMAND_HANDSHAKE, 0, session->status.id, APIR_COMPAT_MAJOR,
-                              APIR_COMPAT_MINOR, APIR_HANDSHAKE_MAGIC, APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR};
-    int ret = apir_session_submit(session, words, sizeof words / sizeof *words);
-    if (ret == 0)
-        ret = wait_handshake(session);
-    if (ret < 0) {
-        snprintf(reason, reason_size, "no answer to the handshake over %s: %s", session->transport->door,
-                 strerror(-ret));
-        return ret;
-    }
-    ret = check_handshake(session, reason, reason_size);
-    apir_debug(session->log, "handshake took %.3f ms", (double)(apir_clock_now() - start) / 1e6);
+    session->control = apir_queue_open(session);
+    if (session->control)
+        return 0;
+    int ret = -errno;
+    snprintf(reason, reason_size, "cannot open the control queue: %s", strerror(errno));
+    apir_upstream_destroy(session->upstream);
     return ret;
 }
 
-struct apir_session *apir_session_open(struct apir_transport *transport, const struct apir_log *log, char *reason,
-                                       size_t reason_size)
+struct apir_session *apir_session_open_with(struct apir_transport *transport, const struct apir_session_options *options,
+                                            const struct apir_log *log, char *reason, size_t reason_size)
 {
     int ret;
     struct apir_session *session = calloc(1, sizeof *session);
@@ -128,6 +81,7 @@ struct apir_session *apir_session_open(struct apir_transport *transport, const s
     session->transport = transport;
     session->log = log;
     session->pid = getpid();
+    session->load_ns = options->load_ns;
     pthread_mutex_init(&session->lock, NULL);
 
     ret = transport->ops->shm_create(transport, APIR_STATUS_PAGE_SIZE, &session->status);
@@ -135,15 +89,11 @@ struct apir_session *apir_session_open(struct apir_transport *transport, const s
         snprintf(reason, reason_size, "cannot share memory with the host: %s", strerror(-ret));
         goto err_session;
     }
-    ret = handshake(session, reason, reason_size);
+    ret = apir_session_handshake(session, options, reason, reason_size);
+    if (ret == 0)
+        ret = open_calls(session, options, reason, reason_size);
     if (ret < 0)
         goto err_status;
-    session->control = apir_queue_open(session);
-    if (!session->control) {
-        ret = -errno;
-        snprintf(reason, reason_size, "cannot open the control queue: %s", strerror(errno));
-        goto err_status;
-    }
     return session;
 
 err_status:
@@ -157,11 +107,20 @@ err_transport:
     return NULL;
 }
 
+struct apir_session *apir_session_open(struct apir_transport *transport, const struct apir_log *log, char *reason,
+                                       size_t reason_size)
+{
+    struct apir_session_options options;
+    apir_session_options_init(&options, log);
+    return apir_session_open_with(transport, &options, log, reason, reason_size);
+}
+
 void apir_session_close(struct apir_session *session)
 {
     if (!session)
         return;
     apir_queue_close(session->control);
+    apir_upstream_destroy(session->upstream);
     apir_session_shm_destroy(session, &session->status);
     session->transport->ops->destroy(session->transport);
     pthread_mutex_destroy(&session->lock);
@@ -182,6 +141,30 @@ void apir_session_host_version(const struct apir_session *session, uint32_t *maj
 {
     *major = session->host_major;
     *minor = session->host_minor;
+}
+
+void apir_session_own_version(const struct apir_session *session, uint32_t *major, uint32_t *minor)
+{
+    *major = session->speaks_upstream ? APIR_COMPAT_MAJOR : APIR_PROTOCOL_MAJOR;
+    *minor = session->speaks_upstream ? APIR_COMPAT_MINOR : APIR_PROTOCOL_MINOR;
+}
+
+bool apir_session_has_numbering(const struct apir_session *session)
+{
+    return !session->speaks_upstream;
+}
+
+bool apir_session_has_rows(const struct apir_session *session)
+{
+    return !session->speaks_upstream;
+}
+
+int apir_session_encode_graph(const struct apir_session *session, struct apir_enc *enc, const struct apir_graph *graph)
+{
+    if (session->speaks_upstream)
+        return apir_upstream_write_graph(enc, graph);
+    apir_encode_graph(enc, graph);
+    return 0;
 }
 
 int apir_session_shm_create(struct apir_session *session, uint64_t size, struct apir_shm *shm)

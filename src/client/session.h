@@ -9,18 +9,23 @@
 #include "transport/transport.h"
 #include "util/log.h"
 
+struct apir_enc;
+struct apir_graph;
 struct apir_queue;
 struct apir_session;
+struct apir_session_options;
 
-/* Timeouts of the phases of a session, nanoseconds. */
-#define APIR_HANDSHAKE_TIMEOUT_NS UINT64_C(2000000000)
-#define APIR_LOAD_TIMEOUT_NS UINT64_C(60000000000)
-
-/* Performs the handshake over transport and opens the control queue. Takes ownership of transport, also on failure.
- * log is borrowed for the session's life. NULL with errno: -EPROTO the host speaks another major version or only the
- * deployed protocol, -ETIMEDOUT it did not answer, -EPIPE it went away; reason (size reason_size) says why. */
+/* Performs the handshake over transport and opens the control queue. With a host that has not apir's own protocol the
+ * session speaks the deployed one, 0.x; calls are the same. Takes ownership of transport, also on failure. log is
+ * borrowed for the session's life. NULL with errno: -EPROTO the host speaks another major version, or not the protocol
+ * that the environment demands (options.h), -ETIMEDOUT it did not answer, -EPIPE it went away; reason (size
+ * reason_size) says why. */
 struct apir_session *apir_session_open(struct apir_transport *transport, const struct apir_log *log, char *reason,
                                        size_t reason_size);
+
+/* The same with options in place of the environment's, copied. */
+struct apir_session *apir_session_open_with(struct apir_transport *transport, const struct apir_session_options *options,
+                                            const struct apir_log *log, char *reason, size_t reason_size);
 
 /* Ends the session; every queue of it must be closed first. NULL is a no-op. */
 void apir_session_close(struct apir_session *session);
@@ -30,7 +35,8 @@ struct apir_queue *apir_session_control(struct apir_session *session);
 
 const char *apir_session_door(const struct apir_session *session);
 
-/* Host's version of apir's own protocol. */
+/* Versions of the protocol that is spoken. */
+void apir_session_own_version(const struct apir_session *session, uint32_t *major, uint32_t *minor);
 void apir_session_host_version(const struct apir_session *session, uint32_t *major, uint32_t *minor);
 
 /* 0 while the session works, else the -errno that ended it. Sticky. A forked child sees -EOWNERDEAD. */
@@ -38,6 +44,17 @@ int apir_session_error(struct apir_session *session);
 
 /* Ends the session with error (-errno) if it works still; logs one line. what is for people. */
 void apir_session_fail(struct apir_session *session, int error, const char *what);
+
+/* Whether the session has a numbering of ops and types of its own; else it is ggml's, and ggml must be the same on both
+ * sides. */
+bool apir_session_has_numbering(const struct apir_session *session);
+
+/* Whether the host takes the calls tensor_set_2d and tensor_get_2d. */
+bool apir_session_has_rows(const struct apir_session *session);
+
+/* Writes a graph as graph_compute expects it in shared memory. 0; or -EOVERFLOW: a size or stride of a tensor does not
+ * fit the protocol that is spoken. Whether there was room is for enc to tell. */
+int apir_session_encode_graph(const struct apir_session *session, struct apir_enc *enc, const struct apir_graph *graph);
 
 /* Shared memory of the session, see apir_transport_ops. shm_destroy in a forked child does nothing. */
 int apir_session_shm_create(struct apir_session *session, uint64_t size, struct apir_shm *shm);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -128,12 +129,40 @@ static void wrong_code_is_declined(void **state)
     }
 }
 
-static void host_of_the_deployed_protocol_is_declined(void **state)
+static void host_of_the_deployed_protocol_is_declined_on_demand(void **state)
 {
     (void)state;
     uint32_t words[6] = {APIR_HANDSHAKE_CODE + 1, 0, 2, 0, 0, 0};
     struct fake_host host = {.on_handshake = answer, .test = words};
+    setenv("GGML_VIRTGPU_PROTOCOL", "1", 1);
     expect_failure(&host, EPROTO, "deployed APIR protocol, version 0.2", SECOND);
+    unsetenv("GGML_VIRTGPU_PROTOCOL");
+}
+
+static void host_of_the_deployed_protocol_is_spoken_to(void **state)
+{
+    (void)state;
+    uint32_t words[6] = {APIR_HANDSHAKE_CODE + 1, 0, 1, 0, 0, 0}, major, minor;
+    struct fake_host host = {.on_handshake = answer, .test = words};
+    struct apir_session *session = fake_host_must_open(&host);
+    apir_session_host_version(session, &major, &minor);
+    assert_int_equal(major, 0);
+    assert_int_equal(minor, 1);
+    apir_session_own_version(session, &major, &minor);
+    assert_int_equal(major, 0);
+    assert_int_equal(minor, 2);
+    assert_non_null(strstr(host.log_text, "guest is running with 0.2"));
+    assert_non_null(strstr(host.log_text, "host is running with 0.1"));
+    apir_session_close(session);
+    fake_host_finish(&host);
+}
+
+static void other_major_version_of_the_deployed_protocol_is_declined(void **state)
+{
+    (void)state;
+    uint32_t words[6] = {APIR_HANDSHAKE_CODE + 1, 1, 0, 0, 0, 0};
+    struct fake_host host = {.on_handshake = answer, .test = words};
+    expect_failure(&host, EPROTO, "host speaks protocol 1.0, this guest 0.2", SECOND);
 }
 
 static void other_major_version_is_declined(void **state)
@@ -204,7 +233,9 @@ int main(void)
         cmocka_unit_test(host_that_hangs_up_is_noticed_at_once),
         cmocka_unit_test(host_that_dies_is_noticed_at_once),
         cmocka_unit_test(wrong_code_is_declined),
-        cmocka_unit_test(host_of_the_deployed_protocol_is_declined),
+        cmocka_unit_test(host_of_the_deployed_protocol_is_declined_on_demand),
+        cmocka_unit_test(host_of_the_deployed_protocol_is_spoken_to),
+        cmocka_unit_test(other_major_version_of_the_deployed_protocol_is_declined),
         cmocka_unit_test(other_major_version_is_declined),
         cmocka_unit_test(other_minor_version_works_and_is_warned_of),
         cmocka_unit_test(first_failure_stays_and_is_logged_once),
