@@ -11,6 +11,7 @@
 
 #include "executor/executor.h"
 #include "server/server.h"
+#include "upstream/foreign.h"
 #include "util/log.h"
 
 enum {
@@ -23,6 +24,9 @@ enum option_id {
     OPTION_LIBRARY,
     OPTION_REG,
     OPTION_THREADS,
+    OPTION_DEVICE,
+    OPTION_BACKEND,
+    OPTION_FUNCTIONS,
     OPTION_LOG_LEVEL,
     OPTION_PROBE,
     OPTION_HELP,
@@ -37,6 +41,8 @@ struct worker {
     struct apir_shm_table memory;
     struct apir_executor_options options;
     struct apir_executor *executor;
+    const char *backend_library; /* NULL: the executor serves */
+    struct apir_foreign *foreign;
 };
 
 static const char usage[] =
@@ -50,6 +56,10 @@ static const char usage[] =
     "  --ggml-library L       path of a ggml backend library, or NAME of libggml-NAME*.so\n"
     "  --ggml-reg SYMBOL      its registration function (ggml_backend_init)\n"
     "  --threads N            threads of a library that computes on the CPU (all cores)\n"
+    "  --single-device D      name or index of the device that guests of protocol 0.x see (the first)\n"
+    "  --backend-library PATH what serves guests instead, in protocol 0.x only: a library with apir_backend_dispatcher\n"
+    "  --upstream-functions INIT,CLEANUP\n"
+    "                         numbers of two functions of a later protocol 0.x (none)\n"
     "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
     "  --probe                only load the library and list its devices\n"
     "  --help, --version\n";
@@ -64,6 +74,21 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *val
         return false;
     }
     *value = number;
+    return true;
+}
+
+/* Two numbers, neither of them 0. */
+static bool parse_functions(const char *text, struct apir_executor_options *options)
+{
+    unsigned first, second;
+    char rest;
+    if (text[strspn(text, "0123456789,")] ||
+        sscanf(text, "%9u,%9u%c", &first, &second, &rest) != 2 || first == 0 || second == 0 || first == second) {
+        fprintf(stderr, "apird-worker: --upstream-functions %s: expected two numbers, as in 23,24\n", text);
+        return false;
+    }
+    options->backend_initialize = first;
+    options->backend_cleanup = second;
     return true;
 }
 
@@ -90,6 +115,14 @@ static int parse_option(struct worker *worker, int option, const char *value)
             return -1;
         worker->options.threads = (unsigned)number;
         return 1;
+    case OPTION_DEVICE:
+        worker->options.single_device = value;
+        return 1;
+    case OPTION_BACKEND:
+        worker->backend_library = value;
+        return 1;
+    case OPTION_FUNCTIONS:
+        return parse_functions(value, &worker->options) ? 1 : -1;
     case OPTION_LOG_LEVEL:
         if (!parse_number(value, APIR_LOG_DEBUG, &number))
             return -1;
@@ -117,6 +150,9 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"ggml-library", required_argument, NULL, OPTION_LIBRARY},
         {"ggml-reg", required_argument, NULL, OPTION_REG},
         {"threads", required_argument, NULL, OPTION_THREADS},
+        {"single-device", required_argument, NULL, OPTION_DEVICE},
+        {"backend-library", required_argument, NULL, OPTION_BACKEND},
+        {"upstream-functions", required_argument, NULL, OPTION_FUNCTIONS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"probe", no_argument, NULL, OPTION_PROBE},
         {"help", no_argument, NULL, OPTION_HELP},
@@ -174,18 +210,46 @@ static int probe(struct worker *worker)
     return 0;
 }
 
+/* Puts somebody else's library in the executor's place. 0 or -ENOMEM. */
+static int use_backend_library(struct worker *worker, struct apir_server_options *options)
+{
+    const char *init = getenv("APIR_LLAMA_CPP_GGML_LIBRARY_INIT");
+    const struct apir_foreign_options foreign = {
+        .path = worker->backend_library,
+        .context = (uint32_t)worker->context,
+        .ggml_library = worker->options.library,
+        .ggml_reg = worker->options.symbol,
+        .ggml_init = init,
+        .memory = &worker->memory,
+        .log = &worker->log,
+    };
+    worker->foreign = apir_foreign_create(&foreign);
+    if (!worker->foreign)
+        return -ENOMEM;
+    options->upstream = apir_foreign_backend();
+    options->upstream_data = worker->foreign;
+    options->upstream_only = true;
+    return 0;
+}
+
 static int serve(struct worker *worker)
 {
     struct apir_server_options options = {
         .fd = worker->fd,
         .handlers = apir_executor_handlers(),
         .handler_data = worker->executor,
+        .upstream = apir_executor_upstream_backend(),
+        .upstream_data = worker->executor,
         .memory = &worker->memory,
         .log = &worker->log,
         .ended = limit_lingering,
     };
+    if (worker->backend_library && use_backend_library(worker, &options) < 0)
+        return 1;
     int ret = apir_server_run(&options);
-    log_summary(worker);
+    if (!worker->foreign)
+        log_summary(worker);
+    apir_foreign_destroy(worker->foreign);
     return ret < 0 ? 1 : 0;
 }
 

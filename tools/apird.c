@@ -82,6 +82,12 @@ static void print_help(FILE *stream)
           "  --ggml-reg SYMBOL     its registration function (default: $APIR_LLAMA_CPP_GGML_LIBRARY_REG, else\n"
           "                        what the library has)\n"
           "  --threads N           threads for a library that computes on the CPU (default: all cores)\n"
+          "  --single-device D     name or index of the one device that guests of protocol 0.x see (default: the\n"
+          "                        first)\n"
+          "  --backend-library PATH  a library with apir_backend_dispatcher, to serve guests instead of our own, in\n"
+          "                        protocol 0.x only\n"
+          "  --upstream-functions INIT,CLEANUP  numbers of backend_initialize and backend_cleanup in a later\n"
+          "                        protocol 0.x (default: there are none)\n"
           "\n"
           "Limits:\n"
           "  --window SIZE         memory that one virtual machine may share with its workers, with a suffix K, M\n"
@@ -138,6 +144,21 @@ static int add_path(const char *name, const char **paths, unsigned *count, const
     return 0;
 }
 
+/* Two numbers, neither of them 0. */
+static int parse_functions(const char *name, const char *text, struct apir_worker_options *worker)
+{
+    unsigned first, second;
+    char rest;
+    if (text[strspn(text, "0123456789,")] ||
+        sscanf(text, "%9u,%9u%c", &first, &second, &rest) != 2 || first == 0 || second == 0 || first == second) {
+        fprintf(stderr, "apird: --%s %s: expected two numbers, as in 23,24\n", name, text);
+        return -EINVAL;
+    }
+    worker->backend_initialize = first;
+    worker->backend_cleanup = second;
+    return 0;
+}
+
 static int parse_option(struct options *options, int option, const char *name)
 {
     switch (option) {
@@ -155,6 +176,14 @@ static int parse_option(struct options *options, int option, const char *name)
         return 0;
     case 't':
         return parse_count(name, optarg, MAX_THREADS, &options->worker.threads);
+    case 'd':
+        options->worker.single_device = optarg;
+        return 0;
+    case 'b':
+        options->worker.backend_library = optarg;
+        return 0;
+    case 'f':
+        return parse_functions(name, optarg, &options->worker);
     case 'c':
         return parse_count(name, optarg, MAX_CONTEXTS, &options->max_contexts);
     case 'W':
@@ -193,6 +222,9 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"ggml-library", required_argument, NULL, 'g'},
         {"ggml-reg", required_argument, NULL, 'r'},
         {"threads", required_argument, NULL, 't'},
+        {"single-device", required_argument, NULL, 'd'},
+        {"backend-library", required_argument, NULL, 'b'},
+        {"upstream-functions", required_argument, NULL, 'f'},
         {"window", required_argument, NULL, 'w'},
         {"max-contexts", required_argument, NULL, 'c'},
         {"worker", required_argument, NULL, 'W'},
@@ -206,7 +238,7 @@ static int parse_options(struct options *options, int argc, char **argv)
     options->max_contexts = DEFAULT_CONTEXTS;
     options->window_size = default_window;
     options->worker.ggml_library = environment("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
-    options->worker.ggml_reg = environment("APIR_LLAMA_CPP_GGML_LIBRARY_REG");
+    options->worker.ggml_reg = getenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG"); /* if it is empty, the worker says so */
 
     int option, index = 0;
     while (!options->done && (option = getopt_long(argc, argv, "", names, &index)) != -1)
@@ -403,7 +435,8 @@ static int serve(struct daemon *daemon)
         ret = open_machines(daemon);
     if (ret < 0)
         goto err_doors;
-    probe_library(daemon);
+    if (!daemon->worker.backend_library)
+        probe_library(daemon);
     ret = apir_loop_run(&daemon->loop);
     apir_probe_finish(&daemon->probe);
     if (ret < 0)
