@@ -85,7 +85,7 @@ static uint32_t forward(struct apir_upstream_session *session, const struct apir
     uint32_t code = session->backend->forward(session->backend_data, request->header.flags, request->args,
                                               request->size, session->results, capacity, used);
     if (code == APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE && *used > capacity)
-        code = APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
+        code = (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
     if (code != APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE)
         *used = 0;
     return code;

@@ -106,7 +106,7 @@ static uint32_t forward(void *data, uint32_t function, const void *args, size_t 
         return APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE;
     case REFUSE:
         *used = capacity;
-        return APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
+        return (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
     case TOO_MUCH:
         *used = capacity + 1;
         return APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE;
