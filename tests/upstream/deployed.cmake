@@ -18,3 +18,13 @@ file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/upstream/component.h ${view}/upstream/c
 apir_upstream_program(apir-test-renderer SOURCES apir-test-renderer.c renderer.c
   DEPENDS apir-wire Threads::Threads ${CMAKE_DL_LIBS})
 target_include_directories(apir-test-renderer PRIVATE ${view} ${CMAKE_CURRENT_SOURCE_DIR}/..)
+
+# The same guest against a host in the test's own process.
+add_library(apir-test-upstream STATIC host.c)
+target_include_directories(apir-test-upstream PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
+target_compile_definitions(apir-test-upstream PUBLIC UPSTREAM_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+target_link_libraries(apir-test-upstream PUBLIC apir-deployed-guest-support apir-executor
+  PRIVATE apir-flags PkgConfig::CMOCKA)
+foreach(file replay mutate)
+  apir_test(upstream-${file}-test SOURCES ${file}-test.c DEPENDS apir-test-upstream)
+endforeach()

@@ -23,14 +23,19 @@ static void *serve(void *data)
     return NULL;
 }
 
-int upstream_host_start(struct upstream_host *host, const char *library)
+int upstream_host_start(struct upstream_host *host, const struct upstream_setup *setup)
 {
     int pair[2];
+    FILE *stream = setup ? setup->log : NULL;
     host->log = (struct apir_log){
-        .stream = getenv("APIR_TEST_DEBUG") ? stderr : NULL, .level = APIR_LOG_DEBUG, .prefix = "host"};
+        .stream = getenv("APIR_TEST_DEBUG") ? stderr : stream, .level = APIR_LOG_DEBUG, .prefix = "host"};
     apir_shm_table_init(&host->memory);
-    const struct apir_executor_options options = {
-        .library = library ? library : "cpu", .threads = 1, .memory = &host->memory, .log = &host->log};
+    struct apir_executor_options options = setup ? setup->executor : (struct apir_executor_options){0};
+    if (!options.library)
+        options.library = "cpu";
+    options.threads = 1;
+    options.memory = &host->memory;
+    options.log = &host->log;
     host->executor = apir_executor_create(&options);
     assert_non_null(host->executor);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -47,9 +52,10 @@ int upstream_host_stop(struct upstream_host *host)
     return host->result;
 }
 
-void upstream_session_open(struct upstream_session *session, const char *library, bool fromptr, uint64_t data_size)
+void upstream_session_open(struct upstream_session *session, const struct upstream_setup *setup, bool fromptr,
+                           uint64_t data_size)
 {
-    int fd = upstream_host_start(&session->host, library);
+    int fd = upstream_host_start(&session->host, setup);
     assert_int_equal(deployed_guest_init(&session->guest, fd, DEPLOYED_VENUS_BASE, data_size), 0);
     replay_init(&session->replay, &session->guest, UPSTREAM_VECTORS, fromptr);
 }

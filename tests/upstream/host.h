@@ -3,10 +3,17 @@
 #define APIR_TESTS_UPSTREAM_HOST_H
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "executor/executor.h"
 #include "server/server.h"
 #include "upstream/replay.h"
+
+/* What the host is told. */
+struct upstream_setup {
+    struct apir_executor_options executor; /* memory and log are the host's; library NULL: ggml's CPU library */
+    FILE *log;                             /* NULL: nowhere. Borrowed */
+};
 
 struct upstream_host {
     pthread_t thread;
@@ -17,8 +24,8 @@ struct upstream_host {
     int result; /* of the server, once stopped */
 };
 
-/* Starts a host of a ggml library (NULL: ggml's CPU library) and returns the guest's end of the connection. */
-int upstream_host_start(struct upstream_host *host, const char *library);
+/* Starts a host (setup NULL: of ggml's CPU library) and returns the guest's end of the connection. */
+int upstream_host_start(struct upstream_host *host, const struct upstream_setup *setup);
 
 /* Waits for the server to end, which it does when the guest's end is closed or after a refusal; returns its result. */
 int upstream_host_stop(struct upstream_host *host);
@@ -33,7 +40,8 @@ struct upstream_session {
 };
 
 /* Opens it; nothing is sent yet. Closes it; returns the server's result. Any failure fails the test. */
-void upstream_session_open(struct upstream_session *session, const char *library, bool fromptr, uint64_t data_size);
+void upstream_session_open(struct upstream_session *session, const struct upstream_setup *setup, bool fromptr,
+                           uint64_t data_size);
 int upstream_session_close(struct upstream_session *session);
 
 /* Exchanges what comes before the sample of this name (NULL: all), and fails the test if it is not as recorded. */

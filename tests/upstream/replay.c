@@ -155,7 +155,7 @@ static int learn_from(struct replay *replay, const struct sample *sample)
     return 0;
 }
 
-static int exchange(struct replay *replay, const char *name)
+int replay_exchange(struct replay *replay, const char *name)
 {
     struct sample sample;
     uint32_t notif, function;
@@ -181,7 +181,7 @@ int replay_next(struct replay *replay)
     if (!name)
         return REPLAY_DONE;
     replay->step++;
-    return exchange(replay, name);
+    return replay_exchange(replay, name);
 }
 
 int replay_until(struct replay *replay, const char *name)

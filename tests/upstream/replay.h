@@ -31,6 +31,9 @@ struct replay {
 /* The samples in a folder; fromptr: the ones with buffers of the guest's memory. */
 void replay_init(struct replay *replay, struct deployed_guest *guest, const char *folder, bool fromptr);
 
+/* One exchange, out of order. 0, or -1 with error. */
+int replay_exchange(struct replay *replay, const char *name);
+
 /* The next exchange. 0, REPLAY_DONE if there is no more, or -1 with error. */
 int replay_next(struct replay *replay);
 
