@@ -192,6 +192,127 @@ static void shm_id_round_trips(void **state)
     close_message(&m);
 }
 
+/* A byte, then 3 that are written as zero. */
+static void bytes_of_one_round_trip_in_4(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
+    struct message m;
+    write_message(&m);
+    apir_enc_u8(&m.enc, 0xff);
+    apir_enc_byte_bool(&m.enc, true);
+    apir_enc_byte_bool(&m.enc, false);
+    assert_int_equal(apir_enc_used(&m.enc), sizeof expected);
+    assert_memory_equal(m.bytes, expected, sizeof expected);
+    read_message(&m);
+    assert_int_equal(apir_dec_u8(&m.dec), 0xff);
+    assert_true(apir_dec_byte_bool(&m.dec));
+    assert_false(apir_dec_byte_bool(&m.dec));
+    assert_true(apir_dec_finish(&m.dec));
+    close_message(&m);
+}
+
+static void three_bytes_behind_one_may_be_anything(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {7, 0xff, 0xff, 0xff, 1, 0x80, 0, 1, 0, 0xff, 0xff, 0xff};
+    struct message m;
+    write_message(&m);
+    read_bytes(&m, bytes, sizeof bytes);
+    assert_int_equal(apir_dec_u8(&m.dec), 7);
+    assert_true(apir_dec_byte_bool(&m.dec));
+    assert_false(apir_dec_byte_bool(&m.dec));
+    assert_true(apir_dec_finish(&m.dec));
+    close_message(&m);
+}
+
+static void byte_bool_two_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {2, 0, 0, 0};
+    struct message m;
+    write_message(&m);
+    read_bytes(&m, bytes, sizeof bytes);
+    assert_false(apir_dec_byte_bool(&m.dec));
+    assert_false(apir_dec_finish(&m.dec));
+    close_message(&m);
+}
+
+static void chars_round_trip_filled_up_with_zeros(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"", "a", "1234567"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char expected[8] = {0};
+        struct message m;
+        write_message(&m);
+        memcpy(expected, values[i], strlen(values[i]));
+        apir_enc_chars(&m.enc, values[i], 8);
+        assert_int_equal(apir_enc_used(&m.enc), 8);
+        assert_memory_equal(m.bytes, expected, 8);
+        read_message(&m);
+        assert_string_equal(apir_dec_chars(&m.dec, 8), values[i]);
+        assert_true(apir_dec_finish(&m.dec));
+        close_message(&m);
+    }
+}
+
+static void bytes_behind_the_nul_of_chars_may_be_anything(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {'a', 0, 'b', 0xff};
+    struct message m;
+    write_message(&m);
+    read_bytes(&m, bytes, sizeof bytes);
+    assert_string_equal(apir_dec_chars(&m.dec, 4), "a");
+    assert_true(apir_dec_finish(&m.dec));
+    close_message(&m);
+}
+
+static void chars_without_nul_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {'a', 'b', 'c', 'd', 0};
+    struct message m;
+    write_message(&m);
+    read_bytes(&m, bytes, sizeof bytes);
+    assert_string_equal(apir_dec_chars(&m.dec, 4), "");
+    assert_string_equal(m.dec.fatal, "string has no NUL");
+    close_message(&m);
+}
+
+static void chars_without_room_for_their_nul_are_not_written(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"1234", "12345", NULL};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct message m;
+        write_message(&m);
+        apir_enc_chars(&m.enc, values[i], 4);
+        assert_false(apir_enc_ok(&m.enc));
+        assert_int_equal(apir_enc_used(&m.enc), 0);
+        assert_int_equal(m.bytes[0], 0xee);
+        close_message(&m);
+    }
+}
+
+static void padding_is_written_as_zeros_and_skipped(void **state)
+{
+    (void)state;
+    struct message m;
+    write_message(&m);
+    apir_enc_pad(&m.enc, 8);
+    apir_enc_u32(&m.enc, 5);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(m.bytes[i], 0);
+    memset(m.bytes, 0xff, 8);
+    read_message(&m);
+    apir_dec_pad(&m.dec, 8);
+    assert_int_equal(apir_dec_u32(&m.dec), 5);
+    assert_true(apir_dec_finish(&m.dec));
+    close_message(&m);
+}
+
 /* One value of every type. */
 static void write_all(struct apir_enc *enc)
 {
@@ -204,6 +325,10 @@ static void write_all(struct apir_enc *enc)
     apir_enc_string(enc, "name");
     apir_enc_bytes(enc, "\1\2\3\4\5", 5);
     apir_enc_shm(enc, 9);
+    apir_enc_u8(enc, 10);
+    apir_enc_byte_bool(enc, true);
+    apir_enc_chars(enc, "name", 8);
+    apir_enc_pad(enc, 8);
     apir_enc_u32(enc, 1); /* an array of one */
     apir_enc_u32(enc, 77);
 }
@@ -220,6 +345,10 @@ static bool read_all(struct apir_dec *dec)
     apir_dec_string(dec, 64);
     apir_dec_bytes(dec, 64, &count);
     apir_dec_shm(dec);
+    apir_dec_u8(dec);
+    apir_dec_byte_bool(dec);
+    apir_dec_chars(dec, 8);
+    apir_dec_pad(dec, 8);
     uint32_t n = apir_dec_count(dec, 64);
     uint32_t *items = apir_dec_alloc(dec, n, sizeof *items);
     for (uint32_t i = 0; items && i < n; i++)
@@ -514,6 +643,9 @@ static void reader_after_an_error_gives_zeros_and_keeps_the_first_cause(void **s
     assert_int_equal(apir_dec_count(&m.dec, 64), 0);
     assert_int_equal(apir_dec_peek_u32(&m.dec), 0);
     assert_int_equal(apir_dec_shm(&m.dec), 0);
+    assert_int_equal(apir_dec_u8(&m.dec), 0);
+    assert_false(apir_dec_byte_bool(&m.dec));
+    assert_string_equal(apir_dec_chars(&m.dec, 64), "");
     assert_null(apir_dec_alloc(&m.dec, 1, 1));
     apir_dec_set_fatal(&m.dec, "later");
     assert_ptr_equal(m.dec.fatal, first);
@@ -548,6 +680,14 @@ int main(void)
         cmocka_unit_test(strings_round_trip_padded_with_zeros),
         cmocka_unit_test(bytes_round_trip_in_place),
         cmocka_unit_test(shm_id_round_trips),
+        cmocka_unit_test(bytes_of_one_round_trip_in_4),
+        cmocka_unit_test(three_bytes_behind_one_may_be_anything),
+        cmocka_unit_test(byte_bool_two_is_refused),
+        cmocka_unit_test(chars_round_trip_filled_up_with_zeros),
+        cmocka_unit_test(bytes_behind_the_nul_of_chars_may_be_anything),
+        cmocka_unit_test(chars_without_nul_are_refused),
+        cmocka_unit_test(chars_without_room_for_their_nul_are_not_written),
+        cmocka_unit_test(padding_is_written_as_zeros_and_skipped),
         cmocka_unit_test(message_truncated_at_any_byte_is_refused),
         cmocka_unit_test(message_that_exceeds_its_buffer_is_not_written),
         cmocka_unit_test(bytes_left_over_are_refused),
