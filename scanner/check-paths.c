@@ -17,7 +17,7 @@ static const struct field *find_field(const struct record *r, size_t n, const ch
 }
 
 /* The field that a dotted path names, which starts among the first n of r. NULL if there is none,
- * which is reported. */
+ * or it is not in every message, so that what depends on it has no meaning: that is reported. */
 static const struct field *find_path(struct protocol *p, const struct record *r, size_t n,
                                      const struct text *path, const char *key)
 {
@@ -25,6 +25,11 @@ static const struct field *find_path(struct protocol *p, const struct record *r,
     while (r) {
         size_t length = strcspn(part, ".");
         const struct field *f = find_field(r, n, part, length);
+        if (f && f->presence != PRESENT_ALWAYS) {
+            protocol_error(p, path->line, "'%s' is '%s', which may be missing itself", key,
+                           path->s);
+            return NULL;
+        }
         if (f && !part[length])
             return f;
         r = f && f->type.kind == KIND_STRUCT ? f->type.record : NULL;

@@ -468,6 +468,249 @@ const struct bad_input bad_inputs[] = {
      "9: error: type string needs 'max'\n"
      "9: error: the C name a is taken by line 9\n"
      "11: error: 'number' -1 is not in 0..2147483647\n"},
+    {"client_needs_a_header", HEAD "client: {type: a_link}\n" CALL,
+     "4: error: client has no 'header'\n"},
+    {"client_is_a_mapping", HEAD "client: a_link\n" CALL, "4: error: client must be a mapping\n"},
+    {"client_type_is_a_name", HEAD "client: {type: A-link, header: a.h}\n" CALL,
+     "4: error: 'A-link' is not a name: a lower case letter, then at most 63 of a-z, 0-9 and _\n"},
+    {"client_type_must_not_end_in_a_number", HEAD "client: {type: link_2, header: a.h}\n" CALL,
+     "4: error: '2' is not a name: a lower case letter, then at most 63 of a-z, 0-9 and _\n"},
+    {"client_type_must_not_end_in_a_word_of_c", HEAD "client: {type: a_struct, header: a.h}\n" CALL,
+     "4: error: 'struct' is a word of C\n"},
+    {"client_type_must_not_end_in_a_parameter", HEAD "client: {type: my_args, header: a.h}\n" CALL,
+     "4: error: 'type' must not end in args\n"},
+    {"client_header_is_given", HEAD "client: {type: a_link, header: ''}\n" CALL,
+     "4: error: '' is not the name of a header\n"},
+    {"client_type_is_not_a_struct",
+     HEAD "client: {type: t_link, header: a.h}\n"
+          "structs:\n"
+          "  - {name: link, fields: [{name: a, type: u32}]}\n" CALL,
+     "6: error: the C name t_link is reserved\n"},
+    {"protocol_must_be_a_name_but_for_dashes",
+     "protocol: t/x\n"
+     "prefix: t\n"
+     "version: [1, 0]\n" CALL,
+     "1: error: 't/x' is not a name: a lower case letter, then at most 63 of a-z, 0-9 and _\n"},
+    {"u8_bound_fits_the_type",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u8, max: 256}\n" CALL,
+     "7: error: 'max' 256 is beyond the range of the type\n"},
+    {"byte_bool_has_no_bounds",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: byte_bool, max: 1}\n" CALL,
+     "7: error: 'max' has no meaning for type byte_bool\n"},
+    {"pad_needs_a_count",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: pad}\n" CALL,
+     "8: error: type pad needs 'count'\n"},
+    {"pad_count_is_not_zero",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: pad, count: 0}\n" CALL,
+     "8: error: 'count' 0 is not in 1..65536\n"},
+    {"pad_keeps_the_alignment",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: pad, count: 6}\n" CALL,
+     "8: error: 'count' 6 is not a multiple of 4\n"},
+    {"pad_is_not_conditional",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: pad, count: 4, if: a}\n" CALL,
+     "8: error: 'if' has no meaning for type pad\n"},
+    {"padding_alone_is_no_struct",
+     HEAD "structs:\n"
+          "  - {name: s, fields: [{name: a, type: pad, count: 4}]}\n" CALL,
+     "5: error: 's' has nothing but padding\n"},
+    {"array_of_padding_is_refused",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: array, of: pad, max: 3}\n" CALL,
+     "7: error: type array cannot be of pad\n"},
+    {"chars_need_a_count",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: chars}\n" CALL,
+     "7: error: type chars needs 'count'\n"},
+    {"chars_keep_the_alignment",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: chars, count: 7}\n" CALL,
+     "7: error: 'count' 7 is not a multiple of 4\n"},
+    {"chars_have_no_maximum",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: chars, count: 8, max: 8}\n" CALL,
+     "7: error: 'max' has no meaning for type chars\n"},
+    {"fixed_of_chars_is_refused",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: fixed, of: chars, count: 8}\n" CALL,
+     "7: error: type fixed cannot be of chars\n"},
+    {"if_needs_a_field",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: u32, if: c}\n" CALL,
+     "8: error: 'if' is 'c', which no earlier field is called\n"},
+    {"if_needs_an_earlier_field",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32, if: b}\n"
+          "      - {name: b, type: u32}\n" CALL,
+     "7: error: 'if' is 'b', which no earlier field is called\n"},
+    {"if_is_not_about_itself",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32, if: a}\n" CALL,
+     "7: error: 'if' is 'a', which no earlier field is called\n"},
+    {"if_does_not_go_into_a_number",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: u32, if: a.b}\n" CALL,
+     "8: error: 'if' is 'a.b', which no earlier field is called\n"},
+    {"if_is_not_empty",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: u32, if: ''}\n" CALL,
+     "8: error: 'if' is '', which no earlier field is called\n"},
+    {"if_needs_a_field_of_the_struct",
+     HEAD "structs:\n"
+          "  - {name: r, fields: [{name: a, type: u32}]}\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: r}\n"
+          "      - {name: b, type: u32, if: r.b}\n" CALL,
+     "9: error: 'if' is 'r.b', which no earlier field is called\n"},
+    {"if_is_not_about_a_struct",
+     HEAD "structs:\n"
+          "  - {name: r, fields: [{name: a, type: u32}]}\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: r}\n"
+          "      - {name: b, type: u32, if: r}\n" CALL,
+     "9: error: 'if' is 'r', which is no number\n"},
+    {"if_is_not_about_what_may_be_missing",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: u32, if: a}\n"
+          "      - {name: c, type: u32, if: b}\n" CALL,
+     "9: error: 'if' is 'b', which may be missing itself\n"},
+    {"if_is_not_about_text",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: string, max: 3}\n"
+          "      - {name: b, type: u32, if: a}\n" CALL,
+     "8: error: 'if' is 'a', which is no number\n"},
+    {"rest_is_not_for_structs",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: b, type: u32, if: rest}\n" CALL,
+     "8: error: 'if: rest' is for arguments and results, not structs\n"},
+    {"rest_is_for_the_last_field",
+     HEAD "calls:\n"
+          "  - name: c\n"
+          "    number: 1\n"
+          "    args:\n"
+          "      - {name: a, type: u32, if: rest}\n"
+          "      - {name: b, type: u32}\n",
+     "8: error: 'if: rest' is for the last field, which 'a' is not\n"},
+    {"field_must_not_be_the_presence_of_another",
+     HEAD "calls:\n"
+          "  - name: c\n"
+          "    number: 1\n"
+          "    args:\n"
+          "      - {name: has_a, type: u32}\n"
+          "      - {name: a, type: u32, if: rest}\n",
+     "9: error: the C name has_a is taken by line 8\n"},
+    {"leading_is_for_arrays",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: fixed, of: u64, count: 3}\n"
+          "      - {name: a, type: u32, leading: r}\n" CALL,
+     "8: error: 'leading' has no meaning for type u32\n"},
+    {"leading_needs_an_earlier_field",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: array, of: u32, max: 3, leading: r}\n"
+          "      - {name: r, type: fixed, of: u64, count: 3}\n" CALL,
+     "7: error: 'leading' is 'r', which no earlier field is called\n"},
+    {"leading_needs_a_fixed_array",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: u64}\n"
+          "      - {name: a, type: array, of: u32, max: 3, leading: r}\n" CALL,
+     "8: error: 'leading' is 'r', which is not type fixed of u32 or u64\n"},
+    {"leading_needs_an_array_of_numbers",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: fixed, of: bool, count: 3}\n"
+          "      - {name: a, type: array, of: u32, max: 3, leading: r}\n" CALL,
+     "8: error: 'leading' is 'r', which is not type fixed of u32 or u64\n"},
+    {"leading_array_is_in_every_message",
+     HEAD "structs:\n"
+          "  - {name: t, fields: [{name: r, type: fixed, of: u64, count: 3}]}\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: a, type: u32}\n"
+          "      - {name: t, type: t, if: a}\n"
+          "      - {name: c, type: array, of: u32, max: 3, leading: t.r}\n" CALL,
+     "10: error: 'leading' is 't.r', which may be missing itself\n"},
+    {"leading_needs_room",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: fixed, of: u64, count: 3}\n"
+          "      - {name: a, type: array, of: u32, max: 2, leading: r}\n" CALL,
+     "8: error: 'r' has 3 entries, more than 'max' 2\n"},
+    {"leading_array_has_no_minimum",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: fixed, of: u64, count: 3}\n"
+          "      - {name: a, type: array, of: u32, min: 1, max: 3, leading: r}\n" CALL,
+     "8: error: 'min' has no meaning with 'leading'\n"},
+    {"leading_array_needs_a_maximum",
+     HEAD "structs:\n"
+          "  - name: s\n"
+          "    fields:\n"
+          "      - {name: r, type: fixed, of: u64, count: 3}\n"
+          "      - {name: a, type: array, of: u32, leading: r}\n" CALL,
+     "8: error: type array needs 'max'\n"},
     {"bad_limit_is_reported_once",
      HEAD "limits:\n"
           "  - {name: a, value: x, why: x}\n"

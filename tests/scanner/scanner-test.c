@@ -21,17 +21,34 @@ enum { MAX_PATH = 1024 };
 struct golden {
     const char *name; /* in golden/ */
     const char *kind;
-    bool wide; /* of wide.yaml, else of tests.yaml */
+    const char *own; /* the file of these tests that it is of; NULL: tests.yaml */
 };
 
 static const struct golden goldens[] = {
-    {"test-protocol.h", "header", false}, {"test-codec.h", "codec-header", false},
-    {"test-codec.c", "codec", false},     {"test-calls.h", "client-header", false},
-    {"test-calls.c", "client", false},    {"test-dispatch.h", "server-header", false},
-    {"test-dispatch.c", "server", false}, {"test-print.h", "print-header", false},
-    {"test-print.c", "print", false},     {"tests.md", "doc", false},
-    {"wide-protocol.h", "header", true},  {"wide-codec.c", "codec", true},
-    {"wide-print.c", "print", true},      {"wide.md", "doc", true},
+    {"test-protocol.h", "header", NULL},
+    {"test-codec.h", "codec-header", NULL},
+    {"test-codec.c", "codec", NULL},
+    {"test-calls.h", "client-header", NULL},
+    {"test-calls.c", "client", NULL},
+    {"test-dispatch.h", "server-header", NULL},
+    {"test-dispatch.c", "server", NULL},
+    {"test-print.h", "print-header", NULL},
+    {"test-print.c", "print", NULL},
+    {"tests.md", "doc", NULL},
+    {"wide-protocol.h", "header", "wide.yaml"},
+    {"wide-codec.c", "codec", "wide.yaml"},
+    {"wide-print.c", "print", "wide.yaml"},
+    {"wide.md", "doc", "wide.yaml"},
+    {"odd-one-protocol.h", "header", "odd.yaml"},
+    {"odd-one-codec.h", "codec-header", "odd.yaml"},
+    {"odd-one-codec.c", "codec", "odd.yaml"},
+    {"odd-one-calls.h", "client-header", "odd.yaml"},
+    {"odd-one-calls.c", "client", "odd.yaml"},
+    {"odd-one-dispatch.h", "server-header", "odd.yaml"},
+    {"odd-one-dispatch.c", "server", "odd.yaml"},
+    {"odd-one-print.h", "print-header", "odd.yaml"},
+    {"odd-one-print.c", "print", "odd.yaml"},
+    {"odd-one.md", "doc", "odd.yaml"},
 };
 
 enum { N_GOLDENS = sizeof goldens / sizeof *goldens };
@@ -62,8 +79,8 @@ static void output_is_golden(void **state)
     char input[MAX_PATH];
     char made[MAX_PATH];
     char kept[MAX_PATH];
-    snprintf(input, sizeof input, "%s/%s", golden->wide ? bench->tests : bench->protocols,
-             golden->wide ? "wide.yaml" : "tests.yaml");
+    snprintf(input, sizeof input, "%s/%s", golden->own ? bench->tests : bench->protocols,
+             golden->own ? golden->own : "tests.yaml");
     snprintf(made, sizeof made, "%s/%s", bench->folder, golden->name);
     snprintf(kept, sizeof kept, "%s/golden/%s", bench->tests, golden->name);
 
@@ -224,6 +241,14 @@ static void own_protocol_is_good(void **state)
     expect_run(state, args, 0, NULL, "");
 }
 
+static void deployed_protocol_is_good(void **state)
+{
+    char input[MAX_PATH];
+    const char *args[] = {"--summary", "--input", input, NULL};
+    protocol_path(state, "apir-upstream.yaml", input);
+    expect_run(state, args, 0, NULL, "");
+}
+
 static void bad_input_leaves_the_old_output(void **state)
 {
     const struct subject *subject = *state;
@@ -295,6 +320,7 @@ static const struct CMUnitTest program_tests[] = {
     cmocka_unit_test(summary_counts),
     cmocka_unit_test(summary_comes_with_the_output),
     cmocka_unit_test(own_protocol_is_good),
+    cmocka_unit_test(deployed_protocol_is_good),
     cmocka_unit_test(bad_input_leaves_the_old_output),
     cmocka_unit_test(output_has_the_mode_of_a_new_file),
     cmocka_unit_test(output_leaves_no_temporary_file),
