@@ -28,3 +28,5 @@ target_link_libraries(apir-test-upstream PUBLIC apir-deployed-guest-support apir
 foreach(file replay mutate)
   apir_test(upstream-${file}-test SOURCES ${file}-test.c DEPENDS apir-test-upstream)
 endforeach()
+target_compile_definitions(upstream-mutate-test PRIVATE FAULT_ONE="${CMAKE_BINARY_DIR}/tests/fault-one.so")
+add_dependencies(upstream-mutate-test fault-one)

@@ -28,12 +28,15 @@ enum { N_WORDS = sizeof words / sizeof *words };
 
 /* A session that is replaced when it has died of a mutation. */
 struct victim {
+    bool graphs; /* of a library that only touches what a graph names: whether the numbers of an op make sense is left
+                    to ggml's libraries, which end their process if not */
     struct upstream_session session;
     struct deployed_blob *canary; /* shared, and named by no request */
     struct sample sample;         /* the one that is mutated, for this session */
     const char *name;
     bool alive;
     uint8_t data[CHECKED]; /* what the data blob held before the request */
+    uint8_t untouched[CHECKED];
 };
 
 static void bury(struct victim *victim)
@@ -43,16 +46,42 @@ static void bury(struct victim *victim)
     victim->alive = false;
 }
 
+static const char *const before_graphs[] = {
+    "HANDSHAKE",
+    "LOADLIBRARY",
+    "device_get_buffer_type",
+    "buffer_type_alloc_buffer",
+    "buffer_type_alloc_buffer.2",
+};
+
+static void open_for_graphs(struct upstream_session *session)
+{
+    const struct upstream_setup setup = {.executor = {.library = FAULT_ONE}};
+    upstream_session_open(session, &setup, false, UPSTREAM_SMALL_DATA);
+    for (size_t i = 0; i < sizeof before_graphs / sizeof *before_graphs; i++)
+        if (replay_exchange(&session->replay, before_graphs[i]) < 0)
+            fail_msg("%s", session->replay.error);
+}
+
+static void open_for_requests(struct upstream_session *session, const char *name)
+{
+    upstream_session_open(session, NULL, false, UPSTREAM_SMALL_DATA);
+    upstream_session_replay(session, name);
+}
+
 /* Makes the sample's session, and brings it to the point before the sample. */
 static void revive(struct victim *victim, const char *name)
 {
     if (!victim->alive || victim->name != name) {
         bury(victim);
-        upstream_session_open(&victim->session, NULL, false, UPSTREAM_SMALL_DATA);
+        if (victim->graphs)
+            open_for_graphs(&victim->session);
+        else
+            open_for_requests(&victim->session, name);
         victim->canary = deployed_guest_share(&victim->session.guest, CHECKED);
         assert_non_null(victim->canary);
         memset(victim->canary->data, DEPLOYED_CANARY, CHECKED);
-        upstream_session_replay(&victim->session, name);
+        memset(victim->untouched, DEPLOYED_CANARY, CHECKED);
         victim->alive = true;
         victim->name = name;
     }
@@ -71,8 +100,7 @@ static void check_memory(const struct victim *victim, uint32_t notif)
 {
     const struct deployed_guest *guest = &victim->session.guest;
     bool good = notif == DEPLOYED_OK;
-    for (size_t i = 0; i < CHECKED; i++)
-        assert_int_equal(victim->canary->data[i], DEPLOYED_CANARY);
+    assert_memory_equal(victim->canary->data, victim->untouched, CHECKED);
     size_t from = good ? MAX_DATA : 0;
     assert_memory_equal(guest->data.data + from, victim->data + from, CHECKED - from);
     assert_true(deployed_guest_written(guest) <= (good || notif == HANDSHAKE_DONE ? MAX_ANSWER : 4));
@@ -111,12 +139,18 @@ static size_t request_size(struct victim *victim, const char *name)
     return victim->sample.request.size;
 }
 
+/* Headers are spoiled once for each function, since each time costs a session. */
+static size_t first_byte(const char *name)
+{
+    return strchr(name, '.') ? DEPLOYED_HEADER_SIZE : 0;
+}
+
 static void a_request_cut_anywhere_is_refused(void **state)
 {
     (void)state;
     struct victim victim = {0};
     for (const char *const *name = sample_order; *name; name++)
-        for (size_t size = request_size(&victim, *name); size > 0; size--)
+        for (size_t size = request_size(&victim, *name); size > first_byte(*name); size--)
             cut(&victim, *name, size - 1);
     bury(&victim);
 }
@@ -137,7 +171,7 @@ static void any_field_of_a_request_may_be_anything(void **state)
     struct victim victim = {0};
     for (const char *const *name = sample_order; *name; name++) {
         size_t size = request_size(&victim, *name);
-        for (size_t at = 0; at + 4 <= size; at += 4)
+        for (size_t at = first_byte(*name); at + 4 <= size; at += 4)
             for (unsigned which = 0; which <= N_WORDS; which++) {
                 revive(&victim, *name);
                 change(&victim, victim.sample.request.data, size, at, which);
@@ -157,7 +191,7 @@ static size_t graph_size(struct victim *victim, const char *name)
 static void any_field_of_a_graph_may_be_anything(void **state)
 {
     (void)state;
-    struct victim victim = {0};
+    struct victim victim = {.graphs = true};
     for (unsigned i = 0; i < 2; i++) {
         size_t size = graph_size(&victim, graphs[i]);
         for (size_t at = 0; at + 4 <= size; at += 4)
@@ -172,7 +206,7 @@ static void any_field_of_a_graph_may_be_anything(void **state)
 static void a_graph_cut_anywhere_is_refused(void **state)
 {
     (void)state;
-    struct victim victim = {0};
+    struct victim victim = {.graphs = true};
     for (unsigned i = 0; i < 2; i++)
         for (size_t size = graph_size(&victim, graphs[i]); size > 0; size--) {
             revive(&victim, graphs[i]);

@@ -89,6 +89,14 @@ void sample_folder_init(struct sample_folder *folder, const char *path)
     snprintf(folder->path, sizeof folder->path, "%s", path);
 }
 
+static bool is_used(const struct sample_folder *folder, const char *file)
+{
+    for (unsigned i = 0; i < folder->n_used; i++)
+        if (strcmp(folder->used[i], file) == 0)
+            return true;
+    return false;
+}
+
 static void read_file(struct sample_folder *folder, const char *name, const char *kind, struct sample_bytes *bytes)
 {
     char file[64], path[SAMPLE_MAX_PATH + 80];
@@ -100,7 +108,7 @@ static void read_file(struct sample_folder *folder, const char *name, const char
         return;
     bytes->size = fread(bytes->data, 1, sizeof bytes->data, stream);
     fclose(stream);
-    if (folder->n_used < SAMPLE_MAX_FILES)
+    if (folder->n_used < SAMPLE_MAX_FILES && !is_used(folder, file))
         memcpy(folder->used[folder->n_used++], file, sizeof file);
 }
 
@@ -110,14 +118,6 @@ bool sample_read(struct sample_folder *folder, const char *name, struct sample *
     read_file(folder, name, "rep", &sample->reply);
     read_file(folder, name, "shm", &sample->shm);
     return sample->request.size > 0 && sample->reply.size > 0;
-}
-
-static bool is_used(const struct sample_folder *folder, const char *file)
-{
-    for (unsigned i = 0; i < folder->n_used; i++)
-        if (strcmp(folder->used[i], file) == 0)
-            return true;
-    return false;
 }
 
 char *sample_unused(const struct sample_folder *folder)
