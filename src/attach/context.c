@@ -6,14 +6,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "apir-upstream-protocol.h"
 #include "attach/listener.h"
 #include "util/fd.h"
 #include "wire/capset.h"
 #include "wire/mailbox.h"
 
 enum {
-    HANDSHAKE_WORDS = 6,  /* of apir's own handshake, up to the magic */
-    NOTIF_TIMEOUT = 1 + 2, /* in a reply blob: the forward code TIMEOUT */
+    HANDSHAKE_WORDS = 6, /* of apir's own handshake, up to the magic */
+    NOTIF_TIMEOUT = 1 + APIR_UPSTREAM_FORWARD_CODE_TIMEOUT,
 };
 
 static bool has_process(const struct apir_context *context)
@@ -264,9 +265,9 @@ static void note_page(struct apir_context *context, const void *data, uint32_t s
     uint32_t command = le32toh(words[0]);
     if (command >= APIR_VENUS_COMMAND_BASE)
         command -= APIR_VENUS_COMMAND_BASE;
-    if (command > APIR_COMMAND_FORWARD)
+    if (command > APIR_UPSTREAM_COMMAND_FORWARD)
         return;
-    bool own = command == APIR_COMMAND_HANDSHAKE && le32toh(words[5]) == APIR_HANDSHAKE_MAGIC;
+    bool own = command == APIR_UPSTREAM_COMMAND_HANDSHAKE && le32toh(words[5]) == APIR_HANDSHAKE_MAGIC;
     context->status_kind = own ? APIR_ANSWER_STATUS : APIR_ANSWER_REPLY;
     context->status_page = le32toh(words[2]);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apir-protocol.h"
+#include "apir-upstream-protocol.h"
 #include "client/session-private.h"
 #include "util/clock.h"
 #include "wire/capset.h"
@@ -81,7 +82,7 @@ int apir_session_handshake(struct apir_session *session, const struct apir_sessi
 {
     uint64_t start = apir_clock_now();
     memset(session->status.data, 0, APIR_STATUS_PAGE_SIZE);
-    const uint32_t words[] = {APIR_COMMAND_HANDSHAKE, 0, session->status.id, APIR_COMPAT_MAJOR,
+    const uint32_t words[] = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, session->status.id, APIR_COMPAT_MAJOR,
                               APIR_COMPAT_MINOR, APIR_HANDSHAKE_MAGIC, APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR};
     size_t n_words = sizeof words / sizeof *words;
     /* without our part, which is the last three words, even a host of ours speaks 0.x */

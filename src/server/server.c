@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "apir-upstream-protocol.h"
 #include "server/queue.h"
 #include "util/fd.h"
 #include "wire/capset.h"
@@ -104,11 +105,11 @@ static int handle_submit(struct server *server, const struct apir_frame *frame)
         command -= APIR_VENUS_COMMAND_BASE;
     if (!apir_dec_ok(&payload))
         return -EBADMSG;
-    if (command == APIR_COMMAND_HANDSHAKE && is_upstream(server, &payload)) {
+    if (command == APIR_UPSTREAM_COMMAND_HANDSHAKE && is_upstream(server, &payload)) {
         int ret = begin_upstream(server);
         return ret < 0 ? ret : apir_upstream_session_submit(&server->upstream, frame->data, frame->size);
     }
-    if (command == APIR_COMMAND_HANDSHAKE)
+    if (command == APIR_UPSTREAM_COMMAND_HANDSHAKE)
         return handle_handshake(server, &payload);
 
     uint32_t queue = apir_dec_u32(&payload), shm = apir_dec_u32(&payload);

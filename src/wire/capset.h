@@ -22,11 +22,9 @@ struct apir_capset {
     uint32_t reserved[4];             /* 0 */
 };
 
-/* First word of a payload. The first three are those of deployed guests. */
+/* First word of a payload, besides the commands of deployed guests (apir_upstream_command, generated), of which the
+ * handshake is ours too. */
 enum apir_command {
-    APIR_COMMAND_HANDSHAKE = 0,
-    APIR_COMMAND_LOAD_LIBRARY = 1,
-    APIR_COMMAND_FORWARD = 2,
     APIR_COMMAND_OPEN_QUEUE = 16, /* u32 queue, u32 mailbox shm */
     APIR_COMMAND_CLOSE_QUEUE = 17, /* u32 queue, u32 0 */
     APIR_COMMAND_KICK = 18,       /* u32 queue, u32 0: the mailbox of that queue holds a request */

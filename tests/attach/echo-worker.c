@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "apir-upstream-protocol.h"
 #include "echo-worker.h"
 #include "util/clock.h"
 #include "util/fd.h"
@@ -100,7 +101,7 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
     if (count < 4)
         return -1;
     switch (words[0]) {
-    case APIR_COMMAND_HANDSHAKE:
+    case APIR_UPSTREAM_COMMAND_HANDSHAKE:
         return shake_hands(worker, words[2]);
     case ECHO_WRITE:
         return store(worker, words[1], words[2], words[3]);

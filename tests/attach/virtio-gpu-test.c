@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apir-upstream-protocol.h"
 #include "attach/socket.h"
 #include "attach/virtio-gpu.h"
 #include "echo-worker.h"
@@ -559,7 +560,7 @@ static void handshake(struct device *device, uint32_t page, uint32_t magic)
         struct virtio_gpu_cmd_submit submit;
         uint32_t words[8];
     } bytes = {.submit = {.hdr = header(VIRTIO_GPU_CMD_SUBMIT_3D, 1), .size = htole32(32)},
-               .words = {APIR_COMMAND_HANDSHAKE, 0, page, 0, 2, magic, 0, 1}};
+               .words = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, page, 0, 2, magic, 0, 1}};
     assert_int_equal(command(device, &bytes, sizeof bytes), VIRTIO_GPU_RESP_OK_NODATA);
     wait_word(device, 0, APIR_HANDSHAKE_CODE + 1);
 }
@@ -603,13 +604,13 @@ static void deployed_guest_gets_an_error_for_its_request(void **state)
     for (unsigned i = 0; i < 2; i++) {
         uint32_t *notif = (uint32_t *)(void *)device->gpu.window.memory;
         *notif = 0;
-        submit_words(device, 1, bases[i] + APIR_COMMAND_FORWARD, 3, 1, 0);
+        submit_words(device, 1, bases[i] + APIR_UPSTREAM_COMMAND_FORWARD, 3, 1, 0);
         wait_word(device, 0, 1 + 2); /* TIMEOUT */
         wait_no_workers(device);
         assert_int_equal(device->gpu.window.memory[APIR_STATUS_DEAD_OFFSET], 0);
         /* its next request too */
         *notif = 0;
-        submit_words(device, 1, bases[i] + APIR_COMMAND_LOAD_LIBRARY, 0, 1, 0);
+        submit_words(device, 1, bases[i] + APIR_UPSTREAM_COMMAND_LOAD_LIBRARY, 0, 1, 0);
         assert_int_equal(*notif, 1 + 2);
         assert_int_equal(destroy_context(device, 1), VIRTIO_GPU_RESP_OK_NODATA);
         assert_int_equal(create_context(device, 1, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
@@ -623,9 +624,9 @@ static void death_is_told_only_in_memory_of_the_context(void **state)
     prepare(device, PAGE);
     assert_int_equal(create_blob(device, 2, PAGE), VIRTIO_GPU_RESP_OK_NODATA);
     assert_int_equal(map_blob(device, 2, PAGE), VIRTIO_GPU_RESP_OK_MAP_INFO);
-    submit_words(device, 1, APIR_COMMAND_FORWARD, 3, 2, 0);
+    submit_words(device, 1, APIR_UPSTREAM_COMMAND_FORWARD, 3, 2, 0);
     wait_no_workers(device);
-    submit_words(device, 1, APIR_COMMAND_FORWARD, 3, 77, 0);
+    submit_words(device, 1, APIR_UPSTREAM_COMMAND_FORWARD, 3, 77, 0);
     assert_int_equal(device->gpu.window.memory[PAGE], 0);
     assert_int_equal(device->gpu.window.memory[0], 0);
 }
@@ -755,7 +756,7 @@ static void death_is_not_told_in_memory_that_is_too_small(void **state)
         struct virtio_gpu_cmd_submit submit;
         uint32_t words[8];
     } bytes = {.submit = {.hdr = header(VIRTIO_GPU_CMD_SUBMIT_3D, 1), .size = htole32(32)},
-               .words = {APIR_COMMAND_HANDSHAKE, 0, 1, 0, 2, APIR_HANDSHAKE_MAGIC, 0, 1}};
+               .words = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, 1, 0, 2, APIR_HANDSHAKE_MAGIC, 0, 1}};
     command(device, &bytes, sizeof bytes);
     wait_no_workers(device); /* echo-worker refuses it too */
     assert_int_equal(device->gpu.window.memory[APIR_STATUS_DEAD_OFFSET], 0);

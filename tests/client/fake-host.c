@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "apir-upstream-protocol.h"
 #include "util/fd.h"
 
 static void must(bool good, const char *what)
@@ -83,7 +84,7 @@ static bool submit(struct fake_host *host, const struct apir_frame *frame)
     must(frame->size <= sizeof words && frame->size % 4 == 0, "payload");
     memcpy(words, frame->data, frame->size);
     switch (words[0]) {
-    case APIR_COMMAND_HANDSHAKE:
+    case APIR_UPSTREAM_COMMAND_HANDSHAKE:
         return handshake(host, words, frame->size / 4);
     case APIR_COMMAND_OPEN_QUEUE:
         host->mailboxes[words[1]] = host->shms[words[2]].data;

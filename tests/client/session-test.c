@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "apir-upstream-protocol.h"
 #include "fake-host.h"
 #include "util/clock.h"
 
@@ -20,7 +21,7 @@ static void handshake_offers_both_versions(void **state)
     struct apir_session *session = fake_host_must_open(&host);
     apir_session_close(session);
     fake_host_finish(&host);
-    assert_int_equal(host.handshake[0], APIR_COMMAND_HANDSHAKE);
+    assert_int_equal(host.handshake[0], APIR_UPSTREAM_COMMAND_HANDSHAKE);
     assert_int_equal(host.handshake[3], APIR_COMPAT_MAJOR);
     assert_int_equal(host.handshake[4], APIR_COMPAT_MINOR);
     assert_int_equal(host.handshake[5], APIR_HANDSHAKE_MAGIC);

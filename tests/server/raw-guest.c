@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "apir-codec.h"
+#include "apir-upstream-protocol.h"
 #include "util/clock.h"
 #include "util/fd.h"
 #include "wire/cs.h"
@@ -94,7 +95,7 @@ static bool wait_word(struct raw_guest *guest, _Atomic uint32_t *word, uint32_t 
 bool raw_guest_handshake(struct raw_guest *guest)
 {
     raw_guest_share(guest, APIR_STATUS_PAGE_SIZE, &guest->status);
-    const uint32_t words[] = {APIR_COMMAND_HANDSHAKE, 0, guest->status.id, APIR_COMPAT_MAJOR, APIR_COMPAT_MINOR,
+    const uint32_t words[] = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, guest->status.id, APIR_COMPAT_MAJOR, APIR_COMPAT_MINOR,
                               APIR_HANDSHAKE_MAGIC, APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR};
     raw_guest_submit(guest, words, sizeof words / sizeof *words);
     return wait_word(guest, apir_status_notif(guest->status.data), 0, false);

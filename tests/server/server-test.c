@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "apir-codec.h"
+#include "apir-upstream-protocol.h"
 #include "server/raw-guest.h"
 #include "server/server.h"
 
@@ -94,7 +95,7 @@ static void handshake_under_a_venus_context_is_answered(void **state)
     struct fixture f;
     set_up(&f);
     raw_guest_share(&f.guest, APIR_STATUS_PAGE_SIZE, &f.guest.status);
-    const uint32_t words[] = {APIR_VENUS_COMMAND_BASE + APIR_COMMAND_HANDSHAKE, 0, f.guest.status.id, 0, 2,
+    const uint32_t words[] = {APIR_VENUS_COMMAND_BASE + APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, f.guest.status.id, 0, 2,
                               APIR_HANDSHAKE_MAGIC, 1, 0};
     raw_guest_submit(&f.guest, words, 8);
     assert_int_equal(tear_down(&f), 0);
