@@ -166,10 +166,10 @@ static uint32_t forward(void *data, uint32_t function, const void *args, size_t 
         const char *name = apir_upstream_call_name(function);
         apir_warn(executor->log, "function %u, %s, refused: %s%s%s", function, name ? name : "unknown", strerror(-ret),
                   in.fatal ? ": " : "", in.fatal ? in.fatal : "");
-        return APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
+        return (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
     }
     *used = apir_enc_used(&out);
-    return APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_SUCCESS;
+    return (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_SUCCESS;
 }
 
 const struct apir_upstream_backend *apir_executor_upstream_backend(void)
