@@ -63,13 +63,15 @@ static uint32_t load(struct apir_upstream_session *session)
     return session->load_code;
 }
 
+/* What a function returned is the backend's to explain; what none returned is said here, once. */
 static void complain(struct apir_upstream_session *session, const struct apir_upstream_request *request, uint32_t code)
 {
     const char *name = apir_upstream_call_name(request->header.flags);
-    apir_log_print(session->log, session->complained ? APIR_LOG_DEBUG : APIR_LOG_WARN,
-                   "call %u (%s) with %zu bytes of arguments refused: code %u", request->header.flags,
+    bool quiet = session->complained || code >= APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE;
+    apir_log_print(session->log, quiet ? APIR_LOG_DEBUG : APIR_LOG_WARN,
+                   "function %u (%s) with %zu bytes of arguments: code %u", request->header.flags,
                    name ? name : "unknown", request->size, code);
-    session->complained = true;
+    session->complained |= !quiet;
 }
 
 /* The forward code; *used bytes of results are in the session's memory. */
@@ -84,7 +86,7 @@ static uint32_t forward(struct apir_upstream_session *session, const struct apir
     memset(session->results, 0, capacity);
     uint32_t code = session->backend->forward(session->backend_data, request->header.flags, request->args,
                                               request->size, session->results, capacity, used);
-    if (code == APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE && *used > capacity)
+    if (code == APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE && *used > capacity) /* a bug of the backend */
         code = (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
     if (code != APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE)
         *used = 0;

@@ -413,7 +413,7 @@ static void refused_function_does_not_end_the_session(void **state)
     assert_int_equal(call_function(&f, TOO_MUCH, 1), GOOD + APIR_UPSTREAM_FUNCTION_CODE_REFUSED);
     assert_int_equal(call_function(&f, ECHO, 3), GOOD);
     assert_int_equal(end_session(&f), 0);
-    assert_int_equal(log_lines(&f), 1);
+    assert_int_equal(log_lines(&f), 0); /* the backend has said why */
     clean_up(&f);
 }
 
