@@ -27,6 +27,7 @@ enum {
     TENSOR_NE = 24,
     TENSOR_NB = 40,
     TENSOR_SRC = 128,
+    TENSOR_DATA = 224,
     TENSOR_BYTES = 304,
 };
 
