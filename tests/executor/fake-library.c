@@ -18,8 +18,11 @@
 #define FAKE_SYMBOL ggml_backend_init
 #endif
 
-static struct fake_seen seen;
-static struct apir_gen3_device device;
+#define FAKE_PLACES (FAKE_DEVICES > 0 ? FAKE_DEVICES : 1)
+
+static struct fake_seen seen = {.free_bytes = 1000};
+static struct apir_gen3_device devices[FAKE_PLACES];
+static char names[FAKE_PLACES][32];
 static ggml_guid guid = {1, 2, 3};
 
 static const char *get_name(ggml_backend_t backend)
@@ -59,10 +62,14 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
     return GGML_STATUS_SUCCESS;
 }
 
+static size_t index_of(ggml_backend_dev_t dev)
+{
+    return (size_t)((struct apir_gen3_device *)dev - devices);
+}
+
 static const char *device_name(ggml_backend_dev_t dev)
 {
-    (void)dev;
-    return "FAKE0";
+    return names[index_of(dev)];
 }
 
 static const char *device_description(ggml_backend_dev_t dev)
@@ -74,7 +81,7 @@ static const char *device_description(ggml_backend_dev_t dev)
 static void device_memory(ggml_backend_dev_t dev, size_t *free_bytes, size_t *total)
 {
     (void)dev;
-    *free_bytes = 1000;
+    *free_bytes = seen.free_bytes;
     *total = 2000;
 }
 
@@ -96,6 +103,9 @@ static void device_props(ggml_backend_dev_t dev, struct ggml_backend_dev_props *
 static ggml_backend_t init_backend(ggml_backend_dev_t dev, const char *params)
 {
     (void)params;
+#ifdef FAKE_NO_BACKEND
+    return NULL;
+#endif
     struct apir_gen3_backend *backend = calloc(1, sizeof *backend);
     if (!backend)
         return NULL;
@@ -116,14 +126,25 @@ static ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t dev)
 static bool supports_op(ggml_backend_dev_t dev, const struct ggml_tensor *op)
 {
     (void)dev;
-    (void)op;
-    return true;
+    return seen.unsupported_op == 0 || (int)op->op != seen.unsupported_op;
 }
 
 static bool supports_buft(ggml_backend_dev_t dev, ggml_backend_buffer_type_t buft)
 {
     return buft == buffer_type(dev);
 }
+
+static const struct apir_gen3_device device = {
+    .iface = {.get_name = device_name,
+              .get_description = device_description,
+              .get_memory = device_memory,
+              .get_type = device_type,
+              .get_props = device_props,
+              .init_backend = init_backend,
+              .get_buffer_type = buffer_type,
+              .supports_op = supports_op,
+              .supports_buft = supports_buft},
+};
 
 static const char *reg_name(ggml_backend_reg_t reg)
 {
@@ -139,9 +160,10 @@ static size_t reg_device_count(ggml_backend_reg_t reg)
 
 static ggml_backend_dev_t reg_device(ggml_backend_reg_t reg, size_t index)
 {
-    (void)reg;
-    (void)index;
-    return (ggml_backend_dev_t)&device;
+    devices[index] = device;
+    devices[index].reg = reg;
+    snprintf(names[index], sizeof names[index], "FAKE%zu", index);
+    return (ggml_backend_dev_t)&devices[index];
 }
 
 static void *reg_proc_address(ggml_backend_reg_t reg, const char *name)
@@ -158,24 +180,12 @@ static struct apir_gen3_reg registry = {
               .get_proc_address = reg_proc_address},
 };
 
-static struct apir_gen3_device device = {
-    .iface = {.get_name = device_name,
-              .get_description = device_description,
-              .get_memory = device_memory,
-              .get_type = device_type,
-              .get_props = device_props,
-              .init_backend = init_backend,
-              .get_buffer_type = buffer_type,
-              .supports_op = supports_op,
-              .supports_buft = supports_buft},
-    .reg = (ggml_backend_reg_t)&registry,
-};
-
 ggml_backend_reg_t FAKE_SYMBOL(void);
 
 __attribute__((visibility("default"))) ggml_backend_reg_t FAKE_SYMBOL(void)
 {
 #ifdef FAKE_NO_REGISTRY
+    (void)registry;
     return NULL;
 #else
     return (ggml_backend_reg_t)&registry;

@@ -1,6 +1,8 @@
-/* What the good fake library tells of the graph that it computed last. */
+/* What the good fake library tells of the graph that it computed last, and what it is told. */
 #ifndef APIR_TESTS_EXECUTOR_FAKE_LIBRARY_H
 #define APIR_TESTS_EXECUTOR_FAKE_LIBRARY_H
+
+#include <stddef.h>
 
 enum {
     FAKE_MAX_NODES = 16,
@@ -9,6 +11,8 @@ enum {
 struct fake_seen {
     int graphs;
     int n_nodes, n_leafs;
+    size_t free_bytes;  /* told: memory of a device that is free */
+    int unsupported_op; /* told: an op that no device supports, 0: all are */
     struct {
         char name[64];
         int op, flags;
