@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "transport/poll.h"
 #include "util/checked.h"
 #include "util/clock.h"
 #include "util/fd.h"
@@ -144,17 +145,17 @@ static int socket_wait(struct apir_transport *transport, _Atomic uint32_t *word,
                        _Atomic uint32_t *sleeping, uint64_t timeout_ns)
 {
     struct socket_transport *self = from_base(transport);
-    if (self->may_spin && spin(word, seen))
-        return 0;
     uint64_t slice = timeout_ns < SLICE_NS ? timeout_ns : SLICE_NS;
-    if (sleeping) {
+    if (!sleeping) {
+        apir_poll(word, seen, self->may_spin, slice);
+    } else if (self->may_spin && spin(word, seen)) {
+        return 0;
+    } else {
         /* seq_cst: the worker stores the word, then reads this flag; one of the two sees the other's */
         atomic_store_explicit(sleeping, 1, memory_order_seq_cst);
         if (atomic_load_explicit(word, memory_order_seq_cst) == seen)
             futex_sleep(word, seen, slice);
         atomic_store_explicit(sleeping, 0, memory_order_relaxed);
-    } else {
-        apir_clock_sleep(slice < 1000000u ? slice : 1000000u);
     }
     if (atomic_load_explicit(word, memory_order_acquire) != seen)
         return 0;

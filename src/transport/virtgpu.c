@@ -14,6 +14,7 @@
 #include <virtgpu_drm.h>
 #include <xf86drm.h>
 
+#include "transport/poll.h"
 #include "transport/virtgpu.h"
 #include "util/checked.h"
 #include "util/clock.h"
@@ -170,7 +171,7 @@ static int virtgpu_wait(struct apir_transport *transport, _Atomic uint32_t *word
     (void)sleeping; /* nothing could wake us */
     if (timeout_ns > SLICE_NS)
         timeout_ns = SLICE_NS;
-    apir_virtgpu_poll(word, seen, virtgpu_of(transport)->busy, timeout_ns);
+    apir_poll(word, seen, virtgpu_of(transport)->busy, timeout_ns);
     return 0;
 }
 

@@ -2,7 +2,6 @@
 #ifndef APIR_TRANSPORT_VIRTGPU_H
 #define APIR_TRANSPORT_VIRTGPU_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,9 +20,5 @@ struct apir_virtgpu_node {
  * -EACCES: there is one that cannot be opened, -EOPNOTSUPP: the host of none speaks APIR. */
 int apir_virtgpu_node_find(const struct apir_virtgpu_options *options, const struct apir_log *log,
                            struct apir_virtgpu_node *node, char *reason, size_t reason_size);
-
-/* Returns when *word is no longer seen or timeout_ns have passed. Polls: for the first microseconds
- * without a pause (if busy), then more and more seldom. */
-void apir_virtgpu_poll(const _Atomic uint32_t *word, uint32_t seen, bool busy, uint64_t timeout_ns);
 
 #endif

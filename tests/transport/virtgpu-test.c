@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "transport/poll.h"
 #include "transport/transport.h"
 #include "transport/virtgpu.h"
 #include "util/clock.h"
@@ -167,7 +168,7 @@ static void poll_returns_at_once_when_the_word_differs(void **state)
     (void)state;
     _Atomic uint32_t word = 7;
     uint64_t start = apir_clock_now();
-    apir_virtgpu_poll(&word, 6, true, 10000 * MS);
+    apir_poll(&word, 6, true, 10000 * MS);
     assert_true(apir_clock_now() - start < 1000 * MS);
 }
 
@@ -177,7 +178,7 @@ static void poll_ends_with_its_time(void **state)
     _Atomic uint32_t word = 7;
     for (int busy = 0; busy < 2; busy++) {
         uint64_t start = apir_clock_now();
-        apir_virtgpu_poll(&word, 7, busy, 3 * MS);
+        apir_poll(&word, 7, busy, 3 * MS);
         uint64_t waited = apir_clock_now() - start;
         assert_true(waited >= 3 * MS);
         assert_true(waited < 1000 * MS);
@@ -197,7 +198,7 @@ static void poll_sees_a_change_by_another_thread(void **state)
     _Atomic uint32_t word = 7;
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, change, &word), 0);
-    apir_virtgpu_poll(&word, 7, true, 60000 * MS);
+    apir_poll(&word, 7, true, 60000 * MS);
     assert_int_equal(atomic_load(&word), 8);
     pthread_join(thread, NULL);
 }

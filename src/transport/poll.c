@@ -1,11 +1,11 @@
-#include "transport/virtgpu.h"
+#include "transport/poll.h"
 
 #include <sched.h>
 
 #include "util/clock.h"
 
-/* The device has one interrupt for everything, which costs more than most calls: a reply is polled
- * for. A sleep is a fraction of the time waited so far, so that it delays a long call by as much at
+/* A virtio-gpu device has one interrupt for everything, which costs more than most calls: a reply is
+ * polled for. A sleep is a fraction of the time waited so far, so that it delays a long call by as much at
  * most, and a call that lasts for seconds costs two thousand wake-ups a second at most. */
 enum {
     POLL_SPIN_NS = 20000,   /* a small call of a worker that is awake ends within it */
@@ -47,7 +47,7 @@ static uint64_t sleep_for(uint64_t waited, uint64_t left)
     return ns < left ? ns : left;
 }
 
-void apir_virtgpu_poll(const _Atomic uint32_t *word, uint32_t seen, bool busy, uint64_t timeout_ns)
+void apir_poll(const _Atomic uint32_t *word, uint32_t seen, bool busy, uint64_t timeout_ns)
 {
     uint64_t start = apir_clock_now();
     uint64_t waited = 0;
