@@ -1,4 +1,5 @@
-/* The plug-in with a worker that runs ggml's CPU library. */
+/* The plug-in with a worker that runs ggml's CPU library: in apir's own protocol, or in that of deployed hosts when the
+ * program is built with PROTOCOL. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,9 +14,14 @@
 
 static struct daemon host;
 
+#ifndef PROTOCOL
+#define PROTOCOL "1"
+#endif
+
 static int start_host(void **state)
 {
     (void)state;
+    setenv("GGML_VIRTGPU_PROTOCOL", PROTOCOL, 1);
     return daemon_start(&host, true);
 }
 
@@ -346,6 +352,38 @@ static void permuted_numbers_compute_the_same(void **state)
     munmap(results, size);
 }
 
+static void compute_otherwise(void *data)
+{
+    setenv("GGML_VIRTGPU_PROTOCOL", *PROTOCOL == '0' ? "1" : "0", 1);
+    compute_once(data);
+}
+
+static void both_protocols_compute_the_same(void **state)
+{
+    (void)state;
+    size_t size = 2 * ROWS * sizeof(float);
+    float *results = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(in_child(host.socket, compute_once, results, NULL, 0));
+    assert_true(in_child(host.socket, compute_otherwise, results + ROWS, NULL, 0));
+    assert_memory_equal(results, results + ROWS, ROWS * sizeof *results);
+    munmap(results, size);
+}
+
+static void tell_protocol(void *data)
+{
+    (void)data;
+    setenv("GGML_VIRTGPU_DEBUG", "1", 1);
+    load_device();
+}
+
+static void protocol_is_the_one_that_was_asked_for(void **state)
+{
+    (void)state;
+    char output[4096];
+    assert_true(in_child(host.socket, tell_protocol, NULL, output, sizeof output));
+    assert_non_null(strstr(output, *PROTOCOL == '0' ? "host is running with 0.2" : "host is running with 1.0"));
+}
+
 static void *compute_often(void *data)
 {
     static const float zeros[ROWS];
@@ -502,6 +540,8 @@ int main(void)
         cmocka_unit_test(tensors_are_copied_between_buffers),
         cmocka_unit_test(too_large_allocation_gives_null),
         cmocka_unit_test(permuted_numbers_compute_the_same),
+        cmocka_unit_test(both_protocols_compute_the_same),
+        cmocka_unit_test(protocol_is_the_one_that_was_asked_for),
         cmocka_unit_test(backends_compute_side_by_side),
         cmocka_unit_test(too_many_backends_give_null),
         cmocka_unit_test(killed_worker_fails_cleanly_and_logs_one_line),
