@@ -9,7 +9,6 @@
 #include "executor/private.h"
 
 #define DEFAULT_SYMBOL "ggml_backend_init"
-#define GGML_SUBDIR "/ggml/backends0" /* beside libggml.so, where Debian's ggml keeps its backends */
 
 static void fail(struct apir_library *library, enum apir_load_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -50,26 +49,11 @@ static bool is_library_of(const char *file, const char *name)
     return end && strcmp(end, ".so") == 0;
 }
 
-/* The directory of ggml's own backends: a place beside the libggml.so that this process uses. */
-static bool find_directory(char *directory, size_t size)
-{
-    Dl_info info;
-    if (!dladdr((void *)(uintptr_t)ggml_backend_load, &info) || !info.dli_fname)
-        return false;
-    char *real = realpath(info.dli_fname, NULL);
-    char *slash = real ? strrchr(real, '/') : NULL;
-    if (slash)
-        *slash = '\0';
-    int n = slash ? snprintf(directory, size, "%s" GGML_SUBDIR, real) : -1;
-    free(real);
-    return n > 0 && (size_t)n < size;
-}
-
 /* Finds the best library called name; false if none runs here. */
 static bool find_by_name(const char *name, char *path, size_t size)
 {
     char directory[2048];
-    DIR *dir = find_directory(directory, sizeof directory) ? opendir(directory) : NULL;
+    DIR *dir = apir_library_find_directory(directory, sizeof directory) ? opendir(directory) : NULL;
     if (!dir)
         return false;
     int best = 0;

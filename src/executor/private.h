@@ -112,6 +112,9 @@ void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_
 /* Loads the library if that was not tried yet; the outcome is in executor->library. */
 void apir_library_load(struct apir_executor *executor);
 
+/* The directory of ggml's own backends: a place beside the libggml.so that this process uses. */
+bool apir_library_find_directory(char *directory, size_t size);
+
 /* The device of an index, NULL if there is none or the library is not loaded. Waits while it is being loaded. */
 ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index);
 

@@ -42,12 +42,12 @@ static void a_library_that_cannot_be_used_has_its_code(void **state)
         const char *library;
         uint32_t code;
     } cases[] = {
-        {NULL, 12 + APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY},
-        {"/nowhere/lib.so", 12 + APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY},
-        {LIBRARIES "/fake-other-symbol.so", 12 + APIR_UPSTREAM_BACKEND_CODE_MISSING_GGML_SYMBOLS},
-        {LIBRARIES "/fake-no-registry.so", 12 + APIR_UPSTREAM_BACKEND_CODE_BACKEND_REG_FAILED},
+        {NULL, 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY},
+        {"/nowhere/lib.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY},
+        {LIBRARIES "/fake-other-symbol.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_MISSING_GGML_SYMBOLS},
+        {LIBRARIES "/fake-no-registry.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_BACKEND_REG_FAILED},
         {LIBRARIES "/fake-no-device.so", 20},
-        {LIBRARIES "/fake-no-backend.so", 12 + APIR_UPSTREAM_BACKEND_CODE_BACKEND_INIT_FAILED},
+        {LIBRARIES "/fake-no-backend.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_BACKEND_INIT_FAILED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct guest g;
@@ -64,7 +64,7 @@ static void loading_twice_is_told(void **state)
     (void)state;
     struct guest g;
     open_ready(&g, GOOD);
-    assert_int_equal(guest_load(&g), 12 + APIR_UPSTREAM_BACKEND_CODE_ALREADY_INITED);
+    assert_int_equal(guest_load(&g), 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_ALREADY_INITED);
     assert_int_equal(guest_call(&g, CALL(DEVICE_GET_COUNT)), GUEST_DONE);
     guest_close(&g);
 }
