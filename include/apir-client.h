@@ -71,7 +71,8 @@ struct apir_client_stats {
 
 /* Connects and shakes hands. Without options->socket the environment decides, as it does for the plug-in:
  * GGML_VIRTGPU_SOCKET=PATH is a native socket; else all render nodes are searched for a virtio-gpu device whose host
- * speaks APIR, and GGML_REMOTING_USE_APIR_CAPSET restricts that to the APIR capset. options may be NULL. NULL with
+ * speaks APIR; GGML_VIRTGPU_CAPSET=apir, or GGML_REMOTING_USE_APIR_CAPSET, restricts that to the APIR capset, and
+ * GGML_VIRTGPU_PROTOCOL=0 or 1 demands a protocol. options may be NULL. NULL with
  * errno set, and *failure filled if failure is not NULL. End with apir_client_close. */
 APIR_CLIENT_API struct apir_client *apir_client_open(const struct apir_client_options *options,
                                                      struct apir_client_failure *failure);
@@ -82,8 +83,12 @@ APIR_CLIENT_API void apir_client_close(struct apir_client *client);
 /* How the host is reached, for people: "/dev/dri/renderD128 (virtio-gpu, capset 10)". The client owns it. */
 APIR_CLIENT_API const char *apir_client_door(const struct apir_client *client);
 
-/* Version of apir's protocol that this library speaks, and the host's. The major ones are the same. */
+/* Version of apir's own protocol that this library has. */
 APIR_CLIENT_API void apir_client_own_version(uint32_t *major, uint32_t *minor);
+
+/* Versions of the protocol that is spoken, here and on the host: apir's own, or 0.x with a host that has only the APIR
+ * protocol as deployed earlier. The major ones are the same. */
+APIR_CLIENT_API void apir_client_spoken_version(const struct apir_client *client, uint32_t *major, uint32_t *minor);
 APIR_CLIENT_API void apir_client_host_version(const struct apir_client *client, uint32_t *major, uint32_t *minor);
 
 /* Makes the worker load the host's ggml library; to be called before the functions below. Asking again gives the same

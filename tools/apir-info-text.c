@@ -190,7 +190,7 @@ void apir_info_print_advice(const struct apir_info *info, FILE *stream)
         break;
     case APIR_CLIENT_NO_APIR:
         if (info->apir_capset_only)
-            fputs("- unset GGML_REMOTING_USE_APIR_CAPSET: a host that offers APIR as a Venus "
+            fputs("- unset GGML_REMOTING_USE_APIR_CAPSET and GGML_VIRTGPU_CAPSET: a host that offers APIR as a Venus "
                   "capset is "
                   "then taken, too\n",
                   stream);

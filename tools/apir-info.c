@@ -127,7 +127,7 @@ static void collect_host(struct apir_info *info, const char *socket, int log_lev
         return;
     info->connected = true;
     copy(info->door, sizeof info->door, apir_client_door(client));
-    apir_client_own_version(&info->own_major, &info->own_minor);
+    apir_client_spoken_version(client, &info->own_major, &info->own_minor);
     apir_client_host_version(client, &info->host_major, &info->host_minor);
     info->loaded = apir_client_load(client, &info->library, &info->failure) == 0;
     if (info->loaded)
@@ -142,7 +142,9 @@ void apir_info_collect(struct apir_info *info, const char *socket, int log_level
     info->socket = socket ? socket : variable && variable[0] ? variable : NULL;
     if (socket)
         setenv("GGML_VIRTGPU_SOCKET", socket, 1); /* the plug-in is asked about the same door */
-    info->apir_capset_only = getenv("GGML_REMOTING_USE_APIR_CAPSET") != NULL;
+    const char *capset = getenv("GGML_VIRTGPU_CAPSET");
+    info->apir_capset_only = capset && capset[0] ? strcmp(capset, "apir") == 0
+                                                 : getenv("GGML_REMOTING_USE_APIR_CAPSET") != NULL;
     collect_nodes(info);
     collect_host(info, socket, log_level);
     collect_ggml(&info->ggml);

@@ -40,7 +40,7 @@ struct apir_info_ggml {
 /* Everything that was found. */
 struct apir_info {
     const char *socket;    /* path that was asked for by option or environment; NULL: virtio-gpu */
-    bool apir_capset_only; /* GGML_REMOTING_USE_APIR_CAPSET is set */
+    bool apir_capset_only; /* GGML_VIRTGPU_CAPSET=apir, or GGML_REMOTING_USE_APIR_CAPSET is set */
     bool usable;
     struct apir_client_failure failure;
 
@@ -49,7 +49,7 @@ struct apir_info {
 
     bool connected; /* then the next five are filled */
     char door[128];
-    uint32_t own_major, own_minor;
+    uint32_t own_major, own_minor; /* of the protocol that is spoken */
     uint32_t host_major, host_minor;
 
     bool loaded; /* then all below are filled */

@@ -132,6 +132,11 @@ void apir_client_own_version(uint32_t *major, uint32_t *minor)
     *minor = APIR_PROTOCOL_MINOR;
 }
 
+void apir_client_spoken_version(const struct apir_client *client, uint32_t *major, uint32_t *minor)
+{
+    apir_session_own_version(client->session, major, minor);
+}
+
 void apir_client_host_version(const struct apir_client *client, uint32_t *major, uint32_t *minor)
 {
     apir_session_host_version(client->session, major, minor);

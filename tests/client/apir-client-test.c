@@ -150,6 +150,8 @@ static void the_door_and_the_versions_are_told(void **state)
     apir_client_own_version(&own[0], &own[1]);
     apir_client_host_version(client, &hosts[0], &hosts[1]);
     assert_memory_equal(own, hosts, sizeof own);
+    apir_client_spoken_version(client, &own[0], &own[1]);
+    assert_memory_equal(own, hosts, sizeof own);
     assert_non_null(strstr(apir_client_door(client), host->path));
     disconnect(host, client);
 }
