@@ -208,7 +208,7 @@ static uint32_t open_library(struct apir_foreign *foreign)
     struct apir_component *library = &foreign->library;
     void *handle = dlopen(foreign->options.path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
-        apir_error(foreign->options.log, "cannot open the backend library: %s", dlerror());
+        apir_error(foreign->options.log, "cannot open the backend library: %s (--backend-library)", dlerror());
         return APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN;
     }
     if (find_symbol(foreign, handle, APIR_COMPONENT_INITIALIZE, &library->initialize) &&
