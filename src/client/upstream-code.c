@@ -25,10 +25,11 @@ int apir_upstream_code_forward_failed(struct apir_session *session, const char *
                   name, code);
         return -ENOSYS;
     }
-    apir_warn(session->log, "%s: the host answers %s (%u): start the program again, and look at the host's log", what,
-              name, code);
     int ret = code == APIR_UPSTREAM_FORWARD_CODE_TIMEOUT ? -EPIPE : -EPROTO;
-    apir_session_fail(session, ret, what);
+    char why[160];
+    snprintf(why, sizeof why, "%s: the host answers %s (%u): start the program again, and look at the host's log", what,
+             name, code);
+    apir_session_fail(session, ret, why);
     return ret;
 }
 
