@@ -30,23 +30,24 @@ static enum apir_session_protocol protocol(const struct apir_log *log)
     return APIR_SESSION_ANY;
 }
 
-static uint64_t silence(const struct apir_log *log)
+static void choose_silence(struct apir_session_options *options, const struct apir_log *log)
 {
     const char *text = getenv("GGML_VIRTGPU_TIMEOUT");
     char *end;
     if (!text || !*text)
-        return defaults.silence_ns;
+        return;
     unsigned long long seconds = strtoull(text, &end, 10);
     if (*end || *text == '-' || seconds == 0 || seconds > MAX_SECONDS) {
         apir_warn(log, "GGML_VIRTGPU_TIMEOUT=%s is ignored: it is a number of seconds", text);
-        return defaults.silence_ns;
+        return;
     }
-    return seconds * SECOND;
+    options->silence_ns = seconds * SECOND;
+    options->silence_chosen = true;
 }
 
 void apir_session_options_init(struct apir_session_options *options, const struct apir_log *log)
 {
     *options = defaults;
     options->protocol = protocol(log);
-    options->silence_ns = silence(log);
+    choose_silence(options, log);
 }

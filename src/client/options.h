@@ -2,6 +2,7 @@
 #ifndef APIR_CLIENT_OPTIONS_H
 #define APIR_CLIENT_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct apir_log;
@@ -16,6 +17,7 @@ struct apir_session_options {
     enum apir_session_protocol protocol;
     uint64_t handshake_ns, load_ns; /* for the answers to these */
     uint64_t silence_ns;            /* 0.x: a host that shows no sign of life for so long is given up */
+    bool silence_chosen;            /* by the user: also where the transport notices by itself that the host is gone */
     uint64_t probe_interval_ns;     /* 0.x: between two probes of a call that lasts */
     uint64_t probe_fence_ns;        /* 0.x: for the fence of a probe */
 };

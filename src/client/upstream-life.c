@@ -18,7 +18,8 @@ int apir_upstream_life_init(struct apir_upstream_life *life, struct apir_session
     };
     struct apir_transport *transport = session->transport;
     if (!transport->ops->probe) {
-        life->silence_ns = UINT64_MAX; /* its wait notices that the host is gone */
+        if (!options->silence_chosen)
+            life->silence_ns = UINT64_MAX; /* its wait notices that the host is gone */
         life->interval_ns = UINT64_MAX;
         return 0;
     }
