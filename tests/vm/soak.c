@@ -82,7 +82,7 @@ static int check_graph(struct soak *self, float start)
         return -1;
     ggml_backend_tensor_get(self->output, values, 0, sizeof values);
     for (int i = 0; i < ELEMENTS; i++)
-        if (values[i] != start + (float)i + NODES)
+        if (values[i] != start + (float)i + (float)NODES)
             return -1;
     return 0;
 }
