@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@ enum { VENUS_SIZE = 160 }; /* of a real Venus capset */
 struct device {
     char dir[64];
     bool offers_apir, offers_venus;
-    uint8_t apir[APIR_MAX_CAPSET], venus[APIR_MAX_CAPSET];
+    alignas(8) uint8_t apir[APIR_MAX_CAPSET];
+    alignas(8) uint8_t venus[APIR_MAX_CAPSET];
     size_t apir_size, venus_size;
     bool has_names; /* the kernel can name contexts */
 };
