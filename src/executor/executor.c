@@ -1,6 +1,7 @@
 #include "executor/executor.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,18 @@ void apir_executor_destroy(struct apir_executor *executor)
     pthread_mutex_destroy(&executor->upstream.lock);
     pthread_mutex_destroy(&executor->library.lock);
     free(executor);
+}
+
+void apir_executor_complain(struct apir_executor *executor, const char *format, ...)
+{
+    va_list args;
+    /* relaxed: a counter, ordered with nothing */
+    unsigned count = atomic_fetch_add_explicit(&executor->complaints, 1, memory_order_relaxed);
+    va_start(args, format);
+    apir_log_vprint(executor->log, count < APIR_MAX_COMPLAINTS ? APIR_LOG_WARN : APIR_LOG_DEBUG, format, args);
+    va_end(args);
+    if (count == APIR_MAX_COMPLAINTS - 1)
+        apir_warn(executor->log, "more of the same is logged at debug level only");
 }
 
 void apir_executor_get_stats(struct apir_executor *executor, struct apir_executor_stats *stats)

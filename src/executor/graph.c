@@ -10,11 +10,16 @@
 #include "executor/private.h"
 #include "util/checked.h"
 
+enum {
+    OVERWRITE_WINDOW = 64, /* nodes: more than a layer's part between two that use the same memory */
+};
+
 /* A graph on its way from the wire to the backend. */
 struct rebuilt {
     struct apir_executor *executor;
     struct apir_arena *arena;         /* borrowed */
     const struct apir_graph *wire;    /* borrowed */
+    bool deployed;                    /* from a guest of the deployed protocol, which tells and asks less */
     struct ggml_tensor *tensors;      /* one for each of the wire's */
     uint32_t *place;                  /* 1 + position of a tensor among the nodes, 0: it is not a node */
     uint32_t *uses;                   /* how many sources of nodes a tensor is */
@@ -121,13 +126,40 @@ static void set_building_flags(struct rebuilt *self)
     }
 }
 
+/* Whether a node soon after this one writes over its value, so that nobody else can use it. Allocators give memory that
+ * is free again to the next who need some, and many ops work in place. */
+static bool is_overwritten(const struct rebuilt *self, uint32_t position)
+{
+    const struct ggml_tensor *node = &self->tensors[self->wire->nodes[position]];
+    const char *start = node->data, *end = start + ggml_nbytes(node);
+    for (uint32_t i = position + 1; i < self->wire->n_nodes && i - position <= OVERWRITE_WINDOW; i++) {
+        const struct ggml_tensor *later = &self->tensors[self->wire->nodes[i]];
+        const char *data = later->data;
+        if (later->op == GGML_OP_NONE || later->op == GGML_OP_RESHAPE || later->op == GGML_OP_VIEW ||
+            later->op == GGML_OP_PERMUTE || later->op == GGML_OP_TRANSPOSE)
+            continue;
+        if (data < end && start < data + ggml_nbytes(later))
+            return true;
+    }
+    return false;
+}
+
+/* Whether something outside this graph may use the value of a node, too. Deployed guests do not say how often a value is
+ * used in all. */
+static bool is_used_elsewhere(const struct rebuilt *self, uint32_t tensor)
+{
+    if (self->deployed)
+        return self->uses[tensor] > 0 && !is_overwritten(self, self->place[tensor] - 1);
+    return self->wire->tensors[tensor].use_count > self->uses[tensor];
+}
+
 /* The guest's flags. A value that the guest's whole graph uses more often than this part of it must not be fused away:
  * it is marked as an output. */
 static void set_running_flags(struct rebuilt *self)
 {
     for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
         self->tensors[i].flags = (int32_t)self->wire->tensors[i].flags;
-        if (self->place[i] && self->wire->tensors[i].use_count > self->uses[i])
+        if (self->place[i] && is_used_elsewhere(self, i))
             self->tensors[i].flags |= GGML_TENSOR_FLAG_OUTPUT;
     }
 }
@@ -168,7 +200,8 @@ static bool is_supported(const struct rebuilt *self, const struct apir_stream *s
         const struct ggml_tensor *node = &self->tensors[self->wire->nodes[i]];
         if (ggml_backend_dev_supports_op(device, node))
             continue;
-        apir_warn(self->executor->log, "node %u of a graph: the device cannot compute %s", i, ggml_op_desc(node));
+        apir_executor_complain(self->executor, "node %u of a graph: the device cannot compute %s", i,
+                               ggml_op_desc(node));
         return false;
     }
     return true;
@@ -185,16 +218,16 @@ static enum ggml_status compute(struct rebuilt *self, struct apir_stream *stream
 }
 
 int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph *graph,
-                   struct apir_stream *stream, bool ask_device, enum ggml_status *status)
+                   struct apir_stream *stream, bool deployed, enum ggml_status *status)
 {
-    struct rebuilt self = {.executor = executor, .arena = arena, .wire = graph};
+    struct rebuilt self = {.executor = executor, .arena = arena, .wire = graph, .deployed = deployed};
     *status = GGML_STATUS_FAILED;
     int ret = describe(&self);
     if (ret == 0)
         ret = check_order(&self);
     if (ret == 0)
         ret = bind(&self, status);
-    if (ret == 0 && *status == GGML_STATUS_SUCCESS && ask_device && !is_supported(&self, stream))
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS && deployed && !is_supported(&self, stream))
         *status = GGML_STATUS_FAILED;
     if (ret == 0 && *status == GGML_STATUS_SUCCESS)
         ret = build(&self);

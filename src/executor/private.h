@@ -17,6 +17,7 @@
 enum {
     APIR_NO_NUMBER = -1, /* in a numbering: the host has no such op or type */
     APIR_RESIDUE_MODULUS = 4096, /* a base that a guest sees has the host's place in its page: kernels look at alignment */
+    APIR_MAX_COMPLAINTS = 100, /* lines of a context */
     APIR_UPSTREAM_MAX_BACKENDS = 64, /* as many as a session of the own protocol can have, with a queue each */
 };
 
@@ -65,6 +66,7 @@ struct apir_executor {
     struct apir_names names;
     struct apir_object_table objects;
     struct apir_upstream_state upstream;
+    _Atomic unsigned complaints; /* relaxed */
     _Atomic uint64_t graphs, nodes, buffers, buffer_bytes; /* counters, relaxed */
 };
 
@@ -109,6 +111,10 @@ struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct 
                                          uint64_t handle);
 void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses);
 
+/* Logs a warning about what a guest does, unless it has caused too many: the log is not the guest's to fill. */
+void apir_executor_complain(struct apir_executor *executor, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Loads the library if that was not tried yet; the outcome is in executor->library. */
 void apir_library_load(struct apir_executor *executor);
 
@@ -145,10 +151,10 @@ enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status);
 int apir_graph_fetch(struct apir_executor *executor, struct apir_arena *arena, uint32_t shm, uint64_t offset,
                      uint64_t size, struct apir_dec *dec);
 
-/* Checks and computes a graph. ask_device: a node that the device cannot compute is a failure; else the guest is
- * trusted to have asked. */
+/* Checks and computes a graph. deployed: the guest has not asked what the device can compute, so that a node that it
+ * cannot is a failure; nor does it say how often values are used, so that those that may be used elsewhere are kept. */
 int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph *graph,
-                   struct apir_stream *stream, bool ask_device, enum ggml_status *status);
+                   struct apir_stream *stream, bool deployed, enum ggml_status *status);
 
 /* Takes the host's own numbers as the session's, for guests that do not negotiate. Once. */
 void apir_names_take_own(struct apir_names *names);

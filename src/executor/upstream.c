@@ -164,8 +164,8 @@ static uint32_t forward(void *data, uint32_t function, const void *args, size_t 
         return APIR_UPSTREAM_FORWARD_CODE_NO_DISPATCH_FCT;
     if (ret < 0) {
         const char *name = apir_upstream_call_name(function);
-        apir_warn(executor->log, "function %u, %s, refused: %s%s%s", function, name ? name : "unknown", strerror(-ret),
-                  in.fatal ? ": " : "", in.fatal ? in.fatal : "");
+        apir_executor_complain(executor, "function %u, %s, refused: %s%s%s", function, name ? name : "unknown",
+                               strerror(-ret), in.fatal ? ": " : "", in.fatal ? in.fatal : "");
         return (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
     }
     *used = apir_enc_used(&out);

@@ -162,6 +162,28 @@ static void the_device_sees_what_the_guest_listed_backwards(void **state)
     close_maker(&m);
 }
 
+static void a_value_that_may_be_used_elsewhere_is_kept(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m, GOOD);
+    assert_int_equal(compute(&m), GGML_STATUS_SUCCESS);
+    assert_int_equal(m.seen->nodes[0].flags, GGML_TENSOR_FLAG_COMPUTE | GGML_TENSOR_FLAG_OUTPUT);
+    assert_int_equal(m.seen->nodes[1].flags, GGML_TENSOR_FLAG_COMPUTE);
+    close_maker(&m);
+}
+
+static void a_value_that_is_overwritten_may_be_fused_away(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m, GOOD);
+    m.tensors[3].data = m.tensors[2].data;
+    assert_int_equal(compute(&m), GGML_STATUS_SUCCESS);
+    assert_int_equal(m.seen->nodes[0].flags, GGML_TENSOR_FLAG_COMPUTE);
+    close_maker(&m);
+}
+
 static void a_view_may_be_listed_before_what_it_views(void **state)
 {
     (void)state;
@@ -486,6 +508,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_graph_is_computed),
         cmocka_unit_test(the_device_sees_what_the_guest_listed_backwards),
+        cmocka_unit_test(a_value_that_may_be_used_elsewhere_is_kept),
+        cmocka_unit_test(a_value_that_is_overwritten_may_be_fused_away),
         cmocka_unit_test(a_view_may_be_listed_before_what_it_views),
         cmocka_unit_test(what_no_node_refers_to_does_not_count),
         cmocka_unit_test(a_cast_may_be_its_own_source),

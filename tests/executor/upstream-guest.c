@@ -18,6 +18,13 @@ __attribute__((visibility("default"))) const char *__asan_default_options(void)
     return "allocator_may_return_null=1";
 }
 
+const char *__tsan_default_options(void);
+
+__attribute__((visibility("default"))) const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 void guest_open(struct guest *g, const char *library, const char *device)
 {
     memset(g, 0, sizeof *g);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -480,6 +481,24 @@ static void unknown_functions_and_arguments_are_told(void **state)
     guest_close(&g);
 }
 
+static void a_guest_cannot_fill_the_log(void **state)
+{
+    (void)state;
+    struct guest g;
+    char *text = NULL;
+    size_t size = 0;
+    struct apir_log log = {.stream = open_memstream(&text, &size), .level = APIR_LOG_INFO, .prefix = "test"};
+    open_ready(&g, GOOD);
+    g.f.executor->log = &log;
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(guest_call_handle(&g, CALL(BUFFER_FREE_BUFFER), 1), GUEST_REFUSED);
+    fclose(log.stream);
+    assert_non_null(strstr(text, "buffer_free_buffer, refused: "));
+    assert_true(size < 20000);
+    free(text);
+    guest_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_device_without_buffers_of_blobs_gives_none),
         cmocka_unit_test(a_buffer_beyond_its_blob_is_refused),
         cmocka_unit_test(unknown_functions_and_arguments_are_told),
+        cmocka_unit_test(a_guest_cannot_fill_the_log),
     };
     return cmocka_run_group_tests_name("upstream", tests, NULL, NULL);
 }
