@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../attach/echo-worker.h"
+#include "apir-upstream-protocol.h"
 #include "attach/listener.h"
 #include "fake-virgl.h"
 #include "hypervisor.h"
@@ -43,8 +44,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static const uint32_t handshake[] = {APIR_COMMAND_HANDSHAKE, 0, 5, 0, 2, APIR_HANDSHAKE_MAGIC, 1, 0};
-static const uint32_t deployed_forward[] = {APIR_VENUS_COMMAND_BASE + APIR_COMMAND_FORWARD, 3, 5};
+static const uint32_t handshake[] = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, 5, 0, 2, APIR_HANDSHAKE_MAGIC, 1, 0};
+static const uint32_t deployed_forward[] = {APIR_VENUS_COMMAND_BASE + APIR_UPSTREAM_COMMAND_FORWARD, 3, 5};
 static const uint32_t die[] = {ECHO_DIE, 0, 0, 0};
 static const uint32_t hang[] = {ECHO_HANG, 0, 0, 0};
 
@@ -237,7 +238,7 @@ static void a_running_apird_is_used_instead_of_a_worker(void **state)
 static void the_real_worker_serves(void **state)
 {
     const uint32_t deployed_handshake[] = {APIR_VENUS_COMMAND_BASE, 0, 5, 0, 2};
-    const uint32_t load[] = {APIR_VENUS_COMMAND_BASE + APIR_COMMAND_LOAD_LIBRARY, 0, 5};
+    const uint32_t load[] = {APIR_VENUS_COMMAND_BASE + APIR_UPSTREAM_COMMAND_LOAD_LIBRARY, 0, 5};
     char path[4096];
     (void)state;
     setenv("VIRGL_APIR_WORKER", hypervisor_beside(path, "../bin/apird-worker"), 1);
