@@ -101,11 +101,17 @@ bool hypervisor_wait(struct hypervisor *hypervisor, unsigned count)
     return ret == 0;
 }
 
-bool hypervisor_fence(struct hypervisor *hypervisor, uint32_t context, uint64_t id)
+unsigned hypervisor_count(struct hypervisor *hypervisor)
 {
     pthread_mutex_lock(&hypervisor->lock);
     unsigned count = hypervisor->count;
     pthread_mutex_unlock(&hypervisor->lock);
+    return count;
+}
+
+bool hypervisor_fence(struct hypervisor *hypervisor, uint32_t context, uint64_t id)
+{
+    unsigned count = hypervisor_count(hypervisor);
     return virgl_renderer_context_create_fence(context, 0, 0, id) == 0 && hypervisor_wait(hypervisor, count + 1);
 }
 

@@ -53,6 +53,9 @@ void hypervisor_destroy_blob(uint32_t context, uint32_t resource, void *data);
 /* Sends words to the context. */
 int hypervisor_submit(uint32_t context, const uint32_t *words, unsigned count);
 
+/* How many fences were reported. */
+unsigned hypervisor_count(struct hypervisor *hypervisor);
+
 /* Waits until count fences were reported, for at most 10 seconds. */
 bool hypervisor_wait(struct hypervisor *hypervisor, unsigned count);
 

@@ -84,7 +84,7 @@ static void a_dead_worker_ends_all_waiting(void **state)
     virgl_renderer_context_destroy(2);
     /* the worker that hangs is ended by too much that it does not read */
     char *much = make_command();
-    while (hypervisor.count < 5 && virgl_renderer_submit_cmd(much, 1, COMMAND_SIZE / 4) == 0)
+    while (hypervisor_count(&hypervisor) < 5 && virgl_renderer_submit_cmd(much, 1, COMMAND_SIZE / 4) == 0)
         ;
     free(much);
     assert_true(hypervisor_wait(&hypervisor, 5));
