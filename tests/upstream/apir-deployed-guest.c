@@ -1,8 +1,10 @@
 /* apir-deployed-guest: a deployed guest, from the samples, on the socket of a host. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "upstream/loop.h"
 #include "upstream/replay.h"
@@ -15,7 +17,7 @@ enum {
 
 struct options {
     const char *socket, *samples;
-    bool fromptr, many;
+    bool fromptr, many, graphs;
     unsigned base, loop;
     int watch; /* process, or parent of the process, whose memory is watched; 0: none */
 };
@@ -31,6 +33,7 @@ static const char usage[] = "usage: apir-deployed-guest --socket PATH --samples 
                             "  --fromptr      the samples with buffers of the guest's memory\n"
                             "  --many         two contexts at once, call by call\n"
                             "  --loop N       N calls and N/10 graphs of 500 nodes instead of all samples\n"
+                            "  --graphs       graphs with one number spoiled in each; connects again when refused\n"
                             "  --watch PID    with --loop: fails if that process, or its first child, grows\n";
 
 static bool open_context(const struct options *options, struct context *context)
@@ -83,13 +86,57 @@ static bool loop(const struct options *options, struct context *context)
     return after - before <= MAX_GROWTH_KIB && own_after - own_before <= MAX_GROWTH_KIB;
 }
 
+/* One number of the first graph is spoiled. False if the host neither answers nor ends the session. */
+static bool send_spoiled(struct context *context, size_t at, uint32_t word, unsigned *n_lost)
+{
+    struct sample sample;
+    uint32_t notif;
+    if (!replay_prepare(&context->replay, "backend_graph_compute", &sample))
+        return is_good(context, -1);
+    deployed_put_u32(sample.shm.data + at, word);
+    memcpy(context->guest.data.data, sample.shm.data, sample.shm.size);
+    int ret = deployed_guest_call(&context->guest, sample.request.data, sample.request.size, &notif);
+    if (ret == -ETIMEDOUT)
+        fprintf(stderr, "word %u at %zu of a graph: no answer\n", word, at);
+    *n_lost += ret == -EPIPE;
+    return ret == 0 || ret == -EPIPE;
+}
+
+static bool is_lost(struct context *context)
+{
+    char trash[64];
+    return recv(context->guest.connection.fd, trash, sizeof trash, MSG_DONTWAIT) == 0;
+}
+
+static bool spoil_graphs(const struct options *options, struct context *context)
+{
+    static const uint32_t words[] = {0, 1, 0x7fffffff, 0x80000000, UINT32_MAX};
+    enum { N_WORDS = sizeof words / sizeof *words, GRAPH = 1240 };
+    unsigned n_lost = 0, n = 0;
+    for (size_t at = 0; at + 4 <= GRAPH; at += 4)
+        for (unsigned i = 0; i < N_WORDS; i++, n++) {
+            if (n > 0 && is_lost(context)) {
+                deployed_guest_finish(&context->guest);
+                if (!open_context(options, context))
+                    return false;
+            }
+            if (context->replay.step == 0 && !is_good(context, replay_until(&context->replay, "backend_graph_compute")))
+                return false;
+            if (!send_spoiled(context, at, words[i], &n_lost))
+                return false;
+        }
+    printf("%u graphs with a spoiled number: all were answered but %u, which ended their context\n", n, n_lost);
+    return true;
+}
+
 static bool parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
         {"socket", required_argument, NULL, 's'}, {"samples", required_argument, NULL, 'd'},
         {"base", required_argument, NULL, 'b'},   {"fromptr", no_argument, NULL, 'p'},
         {"many", no_argument, NULL, 'm'},         {"loop", required_argument, NULL, 'l'},
-        {"watch", required_argument, NULL, 'w'},  {0},
+        {"watch", required_argument, NULL, 'w'},  {"graphs", no_argument, NULL, 'g'},
+        {0},
     };
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (option) {
@@ -99,6 +146,7 @@ static bool parse(int argc, char **argv, struct options *options)
         case 'p': options->fromptr = true; break;
         case 'm': options->many = true; break;
         case 'l': options->loop = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'g': options->graphs = true; break;
         case 'w': options->watch = atoi(optarg); break;
         default: return false;
         }
@@ -117,7 +165,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < (options.many ? 2 : 1); i++)
         if (!open_context(&options, &contexts[i]))
             return 1;
-    bool good = options.loop ? loop(&options, &contexts[0]) : replay_all(&options, contexts);
+    bool good = options.graphs ? spoil_graphs(&options, &contexts[0])
+                : options.loop ? loop(&options, &contexts[0])
+                               : replay_all(&options, contexts);
     for (unsigned i = 0; i < (options.many ? 2 : 1); i++)
         deployed_guest_finish(&contexts[i].guest);
     return good ? 0 : 1;

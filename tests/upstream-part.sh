@@ -1,0 +1,174 @@
+# shellcheck shell=bash
+# The deployed halves of APIR against ours, without a virtual machine: sourced by run-tests.sh (part upstream) and
+# run-suites.sh (part leaks), after lib.sh. They have set top, build, work, plugin and device.
+
+vectors=$top/tests/upstream/vectors
+backend_library=$build/lib/libggml-virtgpu-backend.so
+host_pid=
+host_socket=$work/upstream.sock
+
+# --- hosts ----------------------------------------------------------------------------------------------------------
+
+# host_start PROGRAM ARGUMENTS...: starts a host that listens at $host_socket. Afterwards $host_pid is set.
+host_start() {
+  rm -f "$host_socket"
+  env -u APIR_LLAMA_CPP_GGML_LIBRARY_PATH -u APIR_LLAMA_CPP_GGML_LIBRARY_REG GGML_NO_BACKTRACE=1 \
+    "$@" >"$work/host.log" 2>&1 &
+  host_pid=$!
+  for _ in $(seq 200); do
+    [ -S "$host_socket" ] && return 0
+    sleep 0.05
+  done
+  cat "$work/host.log"
+  return 1
+}
+host_stop() {
+  kill "$host_pid" 2>/dev/null
+  wait "$host_pid" 2>/dev/null
+  tail -n 20 "$work/host.log"
+}
+
+# Ours: a daemon that serves deployed guests.
+start_daemon() { host_start "$build/bin/apird" --listen "$host_socket" --ggml-library cpu --threads 1 "$@"; }
+# Theirs, around our library: all contexts in one process, one call at a time, no sizes, fences that never signal. It has
+# no option for threads.
+start_renderer() {
+  host_start env OMP_THREAD_LIMIT=1 "$build/tests/apir-test-renderer" --socket "$host_socket" --backend-library "$backend_library" \
+    --ggml-library cpu --no-fences "$@"
+}
+
+# on_host START CMD...: runs CMD while a host runs that START started; $host_pid is the host's.
+on_host() {
+  local start=$1 status=0
+  shift
+  # shellcheck disable=SC2086  # start is a function and its arguments
+  $start || return 1
+  "$@" || status=$?
+  host_stop
+  return $status
+}
+
+# --- guests ---------------------------------------------------------------------------------------------------------
+
+# A guest that speaks only 0.x, from the samples.
+deployed_guest() { timeout 120 "$build/tests/apir-deployed-guest" --socket "$host_socket" --samples "$vectors" "$@"; }
+# Calls and graphs, and the memory of the host's process (or of its worker) before and after.
+leak_loop() { timeout 3600 "$build/tests/apir-deployed-guest" --socket "$host_socket" --samples "$vectors" \
+  --loop "$1" --watch "$host_pid"; }
+
+# A program of ggml's or llama.cpp's whose plug-in speaks 0.x.
+with_0x() {
+  env GGML_VIRTGPU_SOCKET="$host_socket" GGML_VIRTGPU_PROTOCOL=0 GGML_BACKEND_PATH="$plugin" timeout 300 "$@"
+}
+
+# complete SESSION RUN...: 24 greedy tokens of the small model. RUN runs a command where it is to run.
+complete() {
+  local session=$1
+  shift
+  rm -f "$session"
+  "$@" llama-completion --model "$upstream_model" --prompt 'once upon a time' --predict 24 --ctx-size 256 --temp 0 \
+    --seed 1 --ignore-eos --no-conversation --no-repack --fit off --threads 1 --gpu-layers 99 \
+    --prompt-cache "$session" --prompt-cache-all --color off </dev/null
+}
+native() { env -u GGML_BACKEND_PATH timeout 300 "$@"; }
+as_natively() { # SESSION
+  [ -e "$work/0x.native" ] || complete "$work/0x.native" native || return 1
+  apir-compare "$upstream_model" "$work/0x.native" "$1"
+}
+same_tokens() { complete "$work/0x.remote" with_0x && as_natively "$work/0x.remote"; }
+two_at_once() {
+  local first status=0
+  complete "$work/0x.first" with_0x >"$work/0x.first.out" 2>&1 &
+  first=$!
+  complete "$work/0x.second" with_0x || status=1
+  wait $first || status=1
+  [ "$status" = 0 ] && as_natively "$work/0x.first" && as_natively "$work/0x.second"
+}
+
+# --- faults ---------------------------------------------------------------------------------------------------------
+
+# ends_by_itself SECONDS PID: the program ends with an error of its own within that time.
+ends_by_itself() {
+  local limit=$1 pid=$2 status=0 start=$SECONDS
+  while kill -0 "$pid" 2>/dev/null && [ $((SECONDS - start)) -le "$limit" ]; do
+    sleep 0.2
+  done
+  if kill "$pid" 2>/dev/null; then
+    wait "$pid"
+    echo "it still ran after $limit s"
+    return 1
+  fi
+  wait "$pid" || status=$?
+  cat "$work/0x.bench"
+  echo "ended with exit code $status after $((SECONDS - start)) s"
+  [ "$status" -gt 0 ] && [ "$status" -lt 124 ]
+}
+start_bench() { # RUN...
+  "$@" llama-bench -m "$upstream_model" -ngl 99 -p 0 -n 100000 -r 1 >"$work/0x.bench" 2>&1 </dev/null &
+  bench_pid=$!
+}
+killed_while_computing() {
+  start_bench with_0x
+  sleep 4
+  kill -9 "$host_pid"
+  ends_by_itself 5 "$bench_pid"
+}
+stalled() {
+  start_bench env GGML_VIRTGPU_TIMEOUT=3 GGML_VIRTGPU_SOCKET="$host_socket" GGML_VIRTGPU_PROTOCOL=0 \
+    GGML_BACKEND_PATH="$plugin" timeout 120
+  ends_by_itself 30 "$bench_pid"
+}
+# A graph whose numbers make no sense may end the worker, and nothing else.
+survives_bad_graphs() {
+  deployed_guest --graphs && deployed_guest
+}
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+upstream_ops='ADD,MUL,SCALE,CPY,CONT,GET_ROWS,NORM,RMS_NORM,SOFT_MAX,ROPE,CONCAT,SUM_ROWS,ARGMAX'
+upstream_sample='type_a=(f32|f16|q4_0|q8_0),type_b=f32,m=16,n=(1|9),k=256|type_src=(f32|f16|q8_0),type_dst=(f32|f16),ne=\[256|ne'
+
+ops_0x() { # LABEL START
+  local start=$2
+  $start || return 1
+  backend_ops "$1" with_0x test-backend-ops test -b "$device" -o "$upstream_ops,MUL_MAT" -p "$upstream_sample"
+  host_stop >/dev/null
+}
+
+upstream_part() {
+  local base
+  section "deployed halves against ours"
+  upstream_model=$(small_model)
+  for base in 0 331; do
+    check "deployed guest on our daemon, commands from $base" on_host start_daemon deployed_guest --base $base
+    check "deployed guest on our backend library, commands from $base" \
+      on_host "start_renderer --base $base" deployed_guest --base $base
+  done
+  check "deployed guest, buffers of its memory, on our daemon" on_host start_daemon deployed_guest --fromptr
+  check "deployed guest, buffers of its memory, on our backend library" on_host start_renderer deployed_guest --fromptr
+  check "two deployed guests at once on our daemon" on_host start_daemon deployed_guest --many
+  check "two contexts at once on our backend library" on_host start_renderer deployed_guest --many
+  check "two contexts, a renderer that tells sizes" on_host 'start_renderer --say-sizes' deployed_guest --many
+  check "our plug-in in 0.x on our daemon: the tokens are as natively" on_host start_daemon same_tokens
+  check "our plug-in in 0.x on our backend library: the tokens are as natively" on_host start_renderer same_tokens
+  check "two programs in 0.x at once on our daemon" on_host start_daemon two_at_once
+  check "two programs in 0.x at once in one renderer" on_host start_renderer two_at_once
+  ops_0x "ops in 0.x on our daemon" start_daemon
+  ops_0x "ops in 0.x on our backend library" start_renderer
+  check "renderer killed while a program computes" on_host start_renderer killed_while_computing
+  check "renderer that stops to answer" on_host 'start_renderer --stall-after 400' stalled
+  check "graphs that make no sense end only their worker" on_host start_daemon survives_bad_graphs
+  check "2,000 calls and 200 graphs leave nothing on our daemon" on_host start_daemon leak_loop 2000
+  check "2,000 calls and 200 graphs leave nothing in a renderer" on_host start_renderer leak_loop 2000
+  section_end
+}
+
+# Prints what was measured, too.
+leaks_part() {
+  section "100,000 calls and 10,000 graphs of 500 nodes"
+  check "memory of our daemon's worker is flat" on_host start_daemon leak_loop 100000
+  grep ' calls, ' "$work/out" | sed 's/^/        /'
+  check "memory of a renderer with our library is flat" on_host start_renderer leak_loop 100000
+  grep ' calls, ' "$work/out" | sed 's/^/        /'
+  section_end
+}
