@@ -236,23 +236,12 @@ void apir_renderer_poll(struct apir_renderer *renderer, uint32_t context)
         apir_retire_poll(&renderer->host.retire, context);
 }
 
-/* The eventfd in *fd, made at the first call, or -1. */
-static int ready_fd(struct apir_retire *retire, int *fd)
-{
-    pthread_mutex_lock(&retire->lock);
-    if (*fd < 0 && !retire->at_once)
-        *fd = eventfd(!apir_list_empty(&retire->ready), EFD_CLOEXEC | EFD_NONBLOCK);
-    int result = retire->at_once ? -1 : *fd;
-    pthread_mutex_unlock(&retire->lock);
-    return result;
-}
-
 bool apir_renderer_context_poll_fd(struct apir_renderer *renderer, uint32_t id, int *fd)
 {
     pthread_mutex_lock(&renderer->lock);
     struct apir_guest *guest = find_locked(renderer, id);
     if (guest)
-        *fd = ready_fd(&renderer->host.retire, &guest->poll_fd);
+        *fd = apir_retire_fd(&renderer->host.retire, id, &guest->poll_fd);
     pthread_mutex_unlock(&renderer->lock);
     return guest != NULL;
 }
@@ -281,7 +270,7 @@ int apir_renderer_poll_fd(struct apir_renderer *renderer, int real)
     if (real < 0)
         return real; /* then the hypervisor polls without being told */
     pthread_mutex_lock(&renderer->lock);
-    int ours = renderer->forked ? -1 : ready_fd(&renderer->host.retire, &renderer->host.retire.wake);
+    int ours = renderer->forked ? -1 : apir_retire_fd(&renderer->host.retire, 0, &renderer->host.retire.wake);
     int result = ours >= 0 && combine_locked(renderer, real, ours) == 0 ? renderer->poll_fd : real;
     pthread_mutex_unlock(&renderer->lock);
     return result;

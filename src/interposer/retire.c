@@ -63,16 +63,40 @@ void apir_retire_end(struct apir_retire *retire, struct apir_pending_fence *fenc
 {
     pthread_mutex_lock(&retire->calling);
     pthread_mutex_lock(&retire->lock);
-    bool at_once = retire->at_once;
-    if (!at_once) {
+    /* a fence that is forgotten wakes nobody */
+    bool kept = !retire->at_once && fence->generation == retire->generation;
+    if (kept) {
         apir_list_append(&retire->ready, &fence->link);
         signal_fd(retire->wake);
         signal_fd(*also);
     }
     pthread_mutex_unlock(&retire->lock);
-    if (at_once)
+    if (!kept)
         report(retire, fence);
     pthread_mutex_unlock(&retire->calling);
+}
+
+static bool is_of(struct apir_list *link, uint32_t context)
+{
+    return context == 0 || apir_list_entry(link, struct apir_pending_fence, link)->context == context;
+}
+
+static bool is_ready_locked(const struct apir_retire *retire, uint32_t context)
+{
+    for (struct apir_list *link = retire->ready.next; link != &retire->ready; link = link->next)
+        if (is_of(link, context))
+            return true;
+    return false;
+}
+
+int apir_retire_fd(struct apir_retire *retire, uint32_t context, int *fd)
+{
+    pthread_mutex_lock(&retire->lock);
+    if (*fd < 0 && !retire->at_once)
+        *fd = eventfd(is_ready_locked(retire, context), EFD_CLOEXEC | EFD_NONBLOCK);
+    int result = retire->at_once ? -1 : *fd;
+    pthread_mutex_unlock(&retire->lock);
+    return result;
 }
 
 /* Moves what is ready, of that context or of all, to a list of its own. */
@@ -84,7 +108,7 @@ static void take_ready(struct apir_retire *retire, uint32_t context, struct apir
     pthread_mutex_lock(&retire->lock);
     for (struct apir_list *link = retire->ready.next; link != &retire->ready; link = next) {
         next = link->next;
-        if (context != 0 && apir_list_entry(link, struct apir_pending_fence, link)->context != context)
+        if (!is_of(link, context))
             continue;
         apir_list_remove(link);
         apir_list_append(taken, link);

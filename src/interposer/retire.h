@@ -52,6 +52,10 @@ int apir_retire_begin(struct apir_retire *retire, struct apir_pending_fence *fen
  * held; -1: none) readable. Ends with done(fence). */
 void apir_retire_end(struct apir_retire *retire, struct apir_pending_fence *fence, const int *also);
 
+/* The eventfd that is readable while a fence of that context, or of any (0), is ready: *fd (wake, or what end() is given),
+ * made at the first call. -1 if there is nothing to poll for. */
+int apir_retire_fd(struct apir_retire *retire, uint32_t context, int *fd);
+
 /* Reports what is ready: of that context, or of all (0). To be called by the hypervisor's thread. */
 void apir_retire_poll(struct apir_retire *retire, uint32_t context);
 
