@@ -1,5 +1,5 @@
-/* The handshake: which protocol the session speaks. Ours is announced behind the deployed one's, where hosts that do not
- * know it look past it. */
+/* The handshake: which protocol the session speaks. Ours is announced behind the deployed one's, where hosts that do
+ * not know it look past it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,8 +47,8 @@ static int check_version(struct apir_session *session, char *reason, size_t reas
     if (session->host_major != major)
         return decline(reason, reason_size, session->host_major, session->host_minor, major, minor);
     if (session->host_minor != minor && !session->speaks_upstream)
-        apir_warn(session->log, "protocol versions differ: guest %u.%u, host %u.%u", major, minor,
-                  session->host_major, session->host_minor);
+        apir_warn(session->log, "protocol versions differ: guest %u.%u, host %u.%u", major, minor, session->host_major,
+                  session->host_minor);
     return 0;
 }
 
@@ -82,8 +82,14 @@ int apir_session_handshake(struct apir_session *session, const struct apir_sessi
 {
     uint64_t start = apir_clock_now();
     memset(session->status.data, 0, APIR_STATUS_PAGE_SIZE);
-    const uint32_t words[] = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, session->status.id, APIR_COMPAT_MAJOR,
-                              APIR_COMPAT_MINOR, APIR_HANDSHAKE_MAGIC, APIR_PROTOCOL_MAJOR, APIR_PROTOCOL_MINOR};
+    const uint32_t words[] = {APIR_UPSTREAM_COMMAND_HANDSHAKE,
+                              0,
+                              session->status.id,
+                              APIR_COMPAT_MAJOR,
+                              APIR_COMPAT_MINOR,
+                              APIR_HANDSHAKE_MAGIC,
+                              APIR_PROTOCOL_MAJOR,
+                              APIR_PROTOCOL_MINOR};
     size_t n_words = sizeof words / sizeof *words;
     /* without our part, which is the last three words, even a host of ours speaks 0.x */
     int ret = apir_session_submit(session, words, options->protocol == APIR_SESSION_UPSTREAM ? n_words - 3 : n_words);

@@ -23,12 +23,12 @@ enum {
 struct apir_queue {
     struct apir_session *session; /* borrowed */
     uint32_t id;
-    struct apir_shm mailbox; /* none when the session speaks 0.x: calls are then served in this process */
-    uint8_t *request;        /* where requests are written: the mailbox's area, or memory of its own */
-    pthread_mutex_t lock;        /* recursive; held for the length of a call; guards all below */
-    uint32_t call;               /* the one in flight */
-    _Atomic uint64_t sequence;   /* of the last call begun; written under the lock, read by other queues */
-    _Atomic uint64_t completed;  /* of the last call answered */
+    struct apir_shm mailbox;    /* none when the session speaks 0.x: calls are then served in this process */
+    uint8_t *request;           /* where requests are written: the mailbox's area, or memory of its own */
+    pthread_mutex_t lock;       /* recursive; held for the length of a call; guards all below */
+    uint32_t call;              /* the one in flight */
+    _Atomic uint64_t sequence;  /* of the last call begun; written under the lock, read by other queues */
+    _Atomic uint64_t completed; /* of the last call answered */
     uint64_t started_ns;
     struct apir_dependency waits[APIR_MAX_WAITS];
     uint32_t n_waits;
@@ -190,8 +190,7 @@ static void wait_for_control(struct apir_queue *queue)
 {
     struct apir_queue *control = queue->session->control;
     if (control && control != queue)
-        apir_queue_wait_for(queue, control->id,
-                            atomic_load_explicit(&control->sequence, memory_order_acquire));
+        apir_queue_wait_for(queue, control->id, atomic_load_explicit(&control->sequence, memory_order_acquire));
 }
 
 int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *request)

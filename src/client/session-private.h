@@ -11,17 +11,17 @@
 #include "wire/mailbox.h"
 
 struct apir_session {
-    struct apir_transport *transport; /* owned */
-    const struct apir_log *log;       /* borrowed */
-    struct apir_shm status;           /* the status page */
-    pid_t pid;                        /* of the process that opened it; a forked child must not touch it */
-    bool speaks_upstream;                /* the deployed protocol 0.x instead of apir's own */
-    uint32_t host_major, host_minor;     /* of the protocol that is spoken */
-    struct apir_upstream *upstream;      /* owned; makes its calls; NULL: not spoken */
-    _Atomic int error;                /* 0, or the -errno that ended the session */
-    uint64_t load_ns;                 /* for the answer to load_library */
-    struct apir_queue *control;       /* owned */
-    pthread_mutex_t lock;             /* guards queues */
+    struct apir_transport *transport;           /* owned */
+    const struct apir_log *log;                 /* borrowed */
+    struct apir_shm status;                     /* the status page */
+    pid_t pid;                                  /* of the process that opened it; a forked child must not touch it */
+    bool speaks_upstream;                       /* the deployed protocol 0.x instead of apir's own */
+    uint32_t host_major, host_minor;            /* of the protocol that is spoken */
+    struct apir_upstream *upstream;             /* owned; makes its calls; NULL: not spoken */
+    _Atomic int error;                          /* 0, or the -errno that ended the session */
+    uint64_t load_ns;                           /* for the answer to load_library */
+    struct apir_queue *control;                 /* owned */
+    pthread_mutex_t lock;                       /* guards queues */
     struct apir_queue *queues[APIR_MAX_QUEUES]; /* open ones, by number; owned by who opened them */
 };
 

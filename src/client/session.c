@@ -29,8 +29,7 @@ void apir_session_fail(struct apir_session *session, int error, const char *what
     if (session->pid != getpid())
         return;
     if (atomic_compare_exchange_strong(&session->error, &works, error))
-        apir_error(session->log, "session over %s failed: %s (%s)", session->transport->door, what,
-                   strerror(-error));
+        apir_error(session->log, "session over %s failed: %s (%s)", session->transport->door, what, strerror(-error));
 }
 
 int apir_session_submit(struct apir_session *session, const uint32_t *words, size_t count)
@@ -68,8 +67,9 @@ static int open_calls(struct apir_session *session, const struct apir_session_op
     return ret;
 }
 
-struct apir_session *apir_session_open_with(struct apir_transport *transport, const struct apir_session_options *options,
-                                            const struct apir_log *log, char *reason, size_t reason_size)
+struct apir_session *apir_session_open_with(struct apir_transport *transport,
+                                            const struct apir_session_options *options, const struct apir_log *log,
+                                            char *reason, size_t reason_size)
 {
     int ret;
     struct apir_session *session = calloc(1, sizeof *session);

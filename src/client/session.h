@@ -24,8 +24,9 @@ struct apir_session *apir_session_open(struct apir_transport *transport, const s
                                        size_t reason_size);
 
 /* The same with options in place of the environment's, copied. */
-struct apir_session *apir_session_open_with(struct apir_transport *transport, const struct apir_session_options *options,
-                                            const struct apir_log *log, char *reason, size_t reason_size);
+struct apir_session *apir_session_open_with(struct apir_transport *transport,
+                                            const struct apir_session_options *options, const struct apir_log *log,
+                                            char *reason, size_t reason_size);
 
 /* Ends the session; every queue of it must be closed first. NULL is a no-op. */
 void apir_session_close(struct apir_session *session);

@@ -6,9 +6,9 @@
 #include "client/upstream-private.h"
 
 enum {
-    PAGE = 4096,                   /* of buffer_alloc_reply.base_residue */
-    TYPE_I8 = 24,                  /* of ggml */
-    MAX_FILL = 8 * 1024 * 1024,    /* bytes that travel at once to fill memory */
+    PAGE = 4096,                /* of buffer_alloc_reply.base_residue */
+    TYPE_I8 = 24,               /* of ggml */
+    MAX_FILL = 8 * 1024 * 1024, /* bytes that travel at once to fill memory */
 };
 
 /* A buffer of the host. */
@@ -91,8 +91,8 @@ int apir_upstream_handle_buffer_alloc(void *data, struct apir_arena *scratch, co
         return ret;
     }
     remember(upstream, buffer);
-    *reply = (struct apir_buffer_alloc_reply){
-        .buffer = buffer->handle, .size = buffer->size, .base_residue = base % PAGE};
+    *reply =
+        (struct apir_buffer_alloc_reply){.buffer = buffer->handle, .size = buffer->size, .base_residue = base % PAGE};
     return 0;
 }
 

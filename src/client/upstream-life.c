@@ -35,7 +35,8 @@ void apir_upstream_life_finish(struct apir_upstream_life *life)
 }
 
 /* A command without effect, with a fence. Fences of deployed hosts stay in the device's queue for ever, hence they get
- * one only, in a session that has something to wait for. 1: the host lives, 0: it cannot be told, -errno: it is gone. */
+ * one only, in a session that has something to wait for. 1: the host lives, 0: it cannot be told, -errno: it is gone.
+ */
 static int probe(struct apir_upstream_life *life)
 {
     struct apir_transport *transport = life->session->transport;

@@ -166,8 +166,8 @@ int apir_upstream_link_end(struct apir_upstream_link *link, struct apir_dec *rep
         ret = -EBADMSG;
         apir_session_fail(link->session, ret, link->what);
     }
-    apir_debug(link->session->log, "%s took %.1f us%s", link->what,
-               (double)(apir_clock_now() - link->started_ns) / 1e3, ret < 0 ? ", failed" : "");
+    apir_debug(link->session->log, "%s took %.1f us%s", link->what, (double)(apir_clock_now() - link->started_ns) / 1e3,
+               ret < 0 ? ", failed" : "");
     pthread_mutex_unlock(&link->lock);
     return ret;
 }

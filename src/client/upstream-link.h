@@ -1,4 +1,5 @@
-/* A link to a host that speaks the deployed protocol (protocol/apir-upstream.yaml): one reply blob, one call at a time. */
+/* A link to a host that speaks the deployed protocol (protocol/apir-upstream.yaml): one reply blob, one call at a time.
+ */
 #ifndef APIR_CLIENT_UPSTREAM_LINK_H
 #define APIR_CLIENT_UPSTREAM_LINK_H
 

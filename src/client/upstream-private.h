@@ -39,8 +39,10 @@ int apir_upstream_handle_buffer_set_usage(void *data, struct apir_arena *scratch
 int apir_upstream_handle_buffer_init_tensor(void *data, struct apir_arena *scratch,
                                             const struct apir_buffer_init_tensor_args *args,
                                             struct apir_buffer_init_tensor_reply *reply);
-int apir_upstream_handle_buffer_clear(void *data, struct apir_arena *scratch, const struct apir_buffer_clear_args *args);
-int apir_upstream_handle_buffer_reset(void *data, struct apir_arena *scratch, const struct apir_buffer_reset_args *args);
+int apir_upstream_handle_buffer_clear(void *data, struct apir_arena *scratch,
+                                      const struct apir_buffer_clear_args *args);
+int apir_upstream_handle_buffer_reset(void *data, struct apir_arena *scratch,
+                                      const struct apir_buffer_reset_args *args);
 int apir_upstream_handle_tensor_memset(void *data, struct apir_arena *scratch,
                                        const struct apir_tensor_memset_args *args);
 int apir_upstream_handle_tensor_set(void *data, struct apir_arena *scratch, const struct apir_tensor_set_args *args);

@@ -1,5 +1,5 @@
-/* Calls of apir's own protocol with a host that speaks the deployed one, 0.x: each is served in this process, by handlers
- * as a worker has them, which make the calls that the host knows. */
+/* Calls of apir's own protocol with a host that speaks the deployed one, 0.x: each is served in this process, by
+ * handlers as a worker has them, which make the calls that the host knows. */
 #ifndef APIR_CLIENT_UPSTREAM_H
 #define APIR_CLIENT_UPSTREAM_H
 
@@ -22,7 +22,8 @@ void apir_upstream_destroy(struct apir_upstream *upstream);
 int apir_upstream_serve(struct apir_upstream *upstream, uint32_t call, struct apir_dec *args,
                         struct apir_arena *scratch, struct apir_enc *reply);
 
-/* Writes a graph as the deployed protocol has it. 0, or -EOVERFLOW: a size or stride of a tensor takes more than 32 bits. */
+/* Writes a graph as the deployed protocol has it. 0, or -EOVERFLOW: a size or stride of a tensor takes more than 32
+ * bits. */
 int apir_upstream_write_graph(struct apir_enc *enc, const struct apir_graph *graph);
 
 #endif

@@ -1,5 +1,5 @@
-/* A host of the deployed protocol in the test's own process: a transport whose commands are answered at once, by default
- * with the samples' replies. What it should not do is the test's to choose. */
+/* A host of the deployed protocol in the test's own process: a transport whose commands are answered at once, by
+ * default with the samples' replies. What it should not do is the test's to choose. */
 #ifndef APIR_TESTS_CLIENT_DEPLOYED_HOST_H
 #define APIR_TESTS_CLIENT_DEPLOYED_HOST_H
 
@@ -33,8 +33,8 @@ struct deployed_host {
     bool has_code[3];
     int64_t code[3]; /* of each command */
     uint32_t major, minor;
-    bool has_trailer;            /* it speaks apir's own protocol, too, to those who offer it */
-    int wait_result;             /* of every wait */
+    bool has_trailer;                            /* it speaks apir's own protocol, too, to those who offer it */
+    int wait_result;                             /* of every wait */
     void (*on_wait)(struct deployed_host *host); /* called in every wait; NULL: nothing */
     bool has_probe;
     int probe_result;

@@ -1,5 +1,6 @@
 /* Calls of apir's own protocol become those of deployed guests: made in the order of the samples, from what the samples
- * say, they are the same bytes. Ids of tensors are any numbers, and padding means nothing: both are made equal first. */
+ * say, they are the same bytes. Ids of tensors are any numbers, and padding means nothing: both are made equal first.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -276,8 +277,8 @@ static void life_of_a_buffer(void **state)
 static void data_to_and_from_tensors(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"buffer_set_tensor",   "buffer_set_tensor.2", "buffer_set_tensor.3",
-                                        "buffer_get_tensor",   "buffer_get_tensor.2", "buffer_get_tensor.3"};
+    static const char *const names[] = {"buffer_set_tensor", "buffer_set_tensor.2", "buffer_set_tensor.3",
+                                        "buffer_get_tensor", "buffer_get_tensor.2", "buffer_get_tensor.3"};
     f->seen = f->host.n_requests;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct sample sample = sample_of(names[i]);
@@ -560,8 +561,11 @@ static void graph_status_is_told(void **state)
     static const struct {
         int32_t status;
         enum apir_graph_status told;
-    } cases[] = {{0, APIR_GRAPH_STATUS_SUCCESS},   {-1, APIR_GRAPH_STATUS_FAILED}, {-2, APIR_GRAPH_STATUS_ALLOC_FAILED},
-                 {1, APIR_GRAPH_STATUS_ABORTED}, {77, APIR_GRAPH_STATUS_FAILED}};
+    } cases[] = {{0, APIR_GRAPH_STATUS_SUCCESS},
+                 {-1, APIR_GRAPH_STATUS_FAILED},
+                 {-2, APIR_GRAPH_STATUS_ALLOC_FAILED},
+                 {1, APIR_GRAPH_STATUS_ABORTED},
+                 {77, APIR_GRAPH_STATUS_FAILED}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct apir_graph_compute_args args = {.stream = 1, .shm = 4, .size = 8};
         struct apir_graph_compute_reply reply;
@@ -643,7 +647,8 @@ static void all_numbers_are_taken_for_the_hosts(void **state)
     struct fixture *f = *state;
     static const char *const names[] = {"NONE", "ADD"};
     struct apir_type_info types[] = {{.name = "f32", .block_size = 1, .type_size = 4}};
-    struct apir_negotiate_args args = {.ggml_version = "0.27.0", .ops = names, .n_ops = 2, .types = types, .n_types = 1};
+    struct apir_negotiate_args args = {
+        .ggml_version = "0.27.0", .ops = names, .n_ops = 2, .types = types, .n_types = 1};
     struct apir_negotiate_reply reply;
     unsigned before = f->host.n_requests;
     assert_int_equal(apir_call_negotiate(f->queue, &f->arena, &args, &reply), 0);

@@ -319,6 +319,19 @@ static void link_that_notices_by_itself_has_no_limit(void **state)
     close_all(session, &host);
 }
 
+static void limit_that_was_chosen_holds_there_too(void **state)
+{
+    (void)state;
+    struct deployed_host host = {.minor = 1};
+    struct apir_session_options options = deployed_host_options();
+    options.silence_chosen = true;
+    struct apir_session *session = deployed_host_must_open(&host, &options);
+    host.has_code[FORWARD] = true;
+    host.code[FORWARD] = DEPLOYED_SILENT;
+    assert_int_equal(call_plain(session), -ETIMEDOUT);
+    close_all(session, &host);
+}
+
 static void host_without_fences_is_probed_once_and_given_up_in_time(void **state)
 {
     (void)state;
@@ -381,7 +394,7 @@ static void environment_sets_protocol_and_limit(void **state)
     setenv("GGML_VIRTGPU_TIMEOUT", "5", 1);
     apir_session_options_init(&options, NULL);
     assert_int_equal(options.protocol, APIR_SESSION_UPSTREAM);
-    assert_true(options.silence_ns == UINT64_C(5000000000));
+    assert_true(options.silence_ns == UINT64_C(5000000000) && options.silence_chosen);
     assert_true(options.handshake_ns == UINT64_C(2000000000) && options.load_ns == UINT64_C(60000000000));
     setenv("GGML_VIRTGPU_PROTOCOL", "1", 1);
     apir_session_options_init(&options, NULL);
@@ -392,7 +405,7 @@ static void environment_sets_protocol_and_limit(void **state)
         setenv("GGML_VIRTGPU_TIMEOUT", nonsense[i], 1);
         apir_session_options_init(&options, NULL);
         assert_int_equal(options.protocol, strcmp(nonsense[i], "0") == 0 ? APIR_SESSION_UPSTREAM : APIR_SESSION_ANY);
-        assert_true(options.silence_ns == UINT64_C(600000000000));
+        assert_true(options.silence_ns == UINT64_C(600000000000) && !options.silence_chosen);
     }
     unsetenv("GGML_VIRTGPU_PROTOCOL");
     unsetenv("GGML_VIRTGPU_TIMEOUT");
@@ -416,6 +429,7 @@ int main(void)
         cmocka_unit_test(host_that_is_gone_ends_the_session),
         cmocka_unit_test(call_lasts_as_long_as_the_host_lives),
         cmocka_unit_test(link_that_notices_by_itself_has_no_limit),
+        cmocka_unit_test(limit_that_was_chosen_holds_there_too),
         cmocka_unit_test(host_without_fences_is_probed_once_and_given_up_in_time),
         cmocka_unit_test(host_that_is_quick_is_not_probed),
         cmocka_unit_test(worker_that_has_died_is_told_in_the_probe),

@@ -43,7 +43,8 @@ static int get_param(const struct drm_virtgpu_getparam *args)
 {
     uint32_t value = 1;
     if (args->param == VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs)
-        value = (device->offers_apir ? 1u << APIR_CAPSET_APIR : 0) | (device->offers_venus ? 1u << APIR_CAPSET_VENUS : 0);
+        value =
+            (device->offers_apir ? 1u << APIR_CAPSET_APIR : 0) | (device->offers_venus ? 1u << APIR_CAPSET_VENUS : 0);
     else if (args->param == VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME && !device->has_names)
         return -1;
     memcpy((void *)(uintptr_t)args->value, &value, sizeof value);
