@@ -50,8 +50,18 @@ static const struct meaning of_renderer[] = {
      "VIRGL_APIR_BACKEND_LIBRARY of the hypervisor is not a backend library of APIR"},
 };
 
-/* The library's own codes: those below its base repeat the renderer's. */
+/* The library has the renderer's codes, too, for the ggml library. */
 static const struct meaning of_library[] = {
+    {APIR_UPSTREAM_LOAD_CODE_ENV_VAR_MISSING, APIR_LOAD_STATUS_PATH_MISSING,
+     "set APIR_LLAMA_CPP_GGML_LIBRARY_PATH for the hypervisor"},
+    {APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN, APIR_LOAD_STATUS_CANNOT_OPEN,
+     "check APIR_LLAMA_CPP_GGML_LIBRARY_PATH of the hypervisor"},
+    {APIR_UPSTREAM_LOAD_CODE_SYMBOL_MISSING, APIR_LOAD_STATUS_SYMBOL_MISSING,
+     "check APIR_LLAMA_CPP_GGML_LIBRARY_REG of the hypervisor"},
+};
+
+/* And codes of its own. */
+static const struct meaning of_backend[] = {
     {APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY, APIR_LOAD_STATUS_CANNOT_OPEN,
      "check APIR_LLAMA_CPP_GGML_LIBRARY_PATH of the hypervisor"},
     {APIR_UPSTREAM_BACKEND_CODE_MISSING_GGML_SYMBOLS, APIR_LOAD_STATUS_SYMBOL_MISSING,
@@ -85,8 +95,8 @@ enum apir_load_status apir_upstream_code_load_status(uint32_t code, char *messag
     bool is_backend = library >= BASE;
     const char *name = is_backend ? apir_upstream_backend_code_name(library - BASE)
                                   : apir_upstream_load_code_name(code >= BASE ? library : code);
-    struct meaning meaning = is_backend      ? find(of_library, COUNT(of_library), library - BASE)
-                             : code >= BASE ? find(NULL, 0, code)
+    struct meaning meaning = is_backend      ? find(of_backend, COUNT(of_backend), library - BASE)
+                             : code >= BASE ? find(of_library, COUNT(of_library), library)
                                             : find(of_renderer, COUNT(of_renderer), code);
     snprintf(message, size, "%s answers %s (%u): %s",
              code >= BASE ? "the host's backend library" : "the host's renderer", or_unknown(name), code,

@@ -34,28 +34,30 @@ static const struct apir_upstream_handlers handlers = {
     .backend_graph_compute = handle_upstream_backend_graph_compute,
 };
 
-/* What a backend library's initialisation returns for a code of its own; LOADLIBRARY adds as much again. */
-static uint32_t nest(enum apir_upstream_backend_code code)
+/* What a backend library's initialisation returns for a code of its own. */
+static uint32_t own_code(enum apir_upstream_backend_code code)
 {
-    return APIR_UPSTREAM_LOAD_CODE_BACKEND_BASE + (APIR_UPSTREAM_LOAD_CODE_BACKEND_BASE + (uint32_t)code);
+    return APIR_UPSTREAM_LOAD_CODE_BACKEND_BASE + (uint32_t)code;
 }
 
-static enum apir_upstream_backend_code backend_code(enum apir_load_status status)
+/* What it returns when the ggml library cannot be used: what it shares with LOADLIBRARY, it tells by those codes. */
+static uint32_t library_code(enum apir_load_status status)
 {
     switch (status) {
     case APIR_LOAD_STATUS_OK:
-        return APIR_UPSTREAM_BACKEND_CODE_SUCCESS;
+        return APIR_UPSTREAM_LOAD_CODE_SUCCESS;
     case APIR_LOAD_STATUS_PATH_MISSING:
+        return APIR_UPSTREAM_LOAD_CODE_ENV_VAR_MISSING;
     case APIR_LOAD_STATUS_CANNOT_OPEN:
-        return APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY;
+        return APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN;
     case APIR_LOAD_STATUS_SYMBOL_MISSING:
-        return APIR_UPSTREAM_BACKEND_CODE_MISSING_GGML_SYMBOLS;
+        return APIR_UPSTREAM_LOAD_CODE_SYMBOL_MISSING;
     case APIR_LOAD_STATUS_REGISTER_FAILED:
-        return APIR_UPSTREAM_BACKEND_CODE_BACKEND_REG_FAILED;
+        return own_code(APIR_UPSTREAM_BACKEND_CODE_BACKEND_REG_FAILED);
     case APIR_LOAD_STATUS_NO_DEVICE:
-        return APIR_UPSTREAM_BACKEND_CODE_NO_DEVICE;
+        return own_code(APIR_UPSTREAM_BACKEND_CODE_NO_DEVICE);
     }
-    return APIR_UPSTREAM_BACKEND_CODE_BACKEND_FAILED;
+    return own_code(APIR_UPSTREAM_BACKEND_CODE_BACKEND_FAILED);
 }
 
 /* Index of the device that the option names, by name or by index; n_devices if there is none. */
@@ -73,34 +75,34 @@ static uint32_t choose_device(const struct apir_executor *executor)
     return *end == '\0' && index < library->n_devices ? (uint32_t)index : library->n_devices;
 }
 
-static enum apir_upstream_backend_code load_device(struct apir_executor *executor)
+/* 0, or a code of the backend library. */
+static uint32_t load_device(struct apir_executor *executor)
 {
     struct apir_library *library = &executor->library;
     apir_library_load(executor);
     if (library->status != APIR_LOAD_STATUS_OK)
-        return backend_code(library->status);
+        return library_code(library->status);
     uint32_t device = choose_device(executor);
     if (device == library->n_devices) {
         apir_error(executor->log, "the library has no device %s (--single-device)", executor->options.single_device);
-        return APIR_UPSTREAM_BACKEND_CODE_NO_DEVICE;
+        return own_code(APIR_UPSTREAM_BACKEND_CODE_NO_DEVICE);
     }
     if (!library->ready[device]) {
         apir_error(executor->log, "device %s cannot be used", ggml_backend_dev_name(library->devices[device]));
-        return APIR_UPSTREAM_BACKEND_CODE_BACKEND_INIT_FAILED;
+        return own_code(APIR_UPSTREAM_BACKEND_CODE_BACKEND_INIT_FAILED);
     }
     apir_names_take_own(&executor->names);
     executor->upstream.device = device;
     executor->upstream.loaded = true;
-    return APIR_UPSTREAM_BACKEND_CODE_SUCCESS;
+    return APIR_UPSTREAM_LOAD_CODE_SUCCESS;
 }
 
 static uint32_t load(void *data)
 {
     struct apir_executor *executor = data;
-    if (executor->upstream.loaded)
-        return nest(APIR_UPSTREAM_BACKEND_CODE_ALREADY_INITED);
-    enum apir_upstream_backend_code code = load_device(executor);
-    return code == APIR_UPSTREAM_BACKEND_CODE_SUCCESS ? (uint32_t)APIR_UPSTREAM_LOAD_CODE_SUCCESS : nest(code);
+    uint32_t code = executor->upstream.loaded ? own_code(APIR_UPSTREAM_BACKEND_CODE_ALREADY_INITED)
+                                              : load_device(executor);
+    return code ? APIR_UPSTREAM_LOAD_CODE_BACKEND_BASE + code : code;
 }
 
 ggml_backend_dev_t apir_upstream_device(struct apir_executor *executor)

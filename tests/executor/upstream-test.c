@@ -43,9 +43,9 @@ static void a_library_that_cannot_be_used_has_its_code(void **state)
         const char *library;
         uint32_t code;
     } cases[] = {
-        {NULL, 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY},
-        {"/nowhere/lib.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY},
-        {LIBRARIES "/fake-other-symbol.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_MISSING_GGML_SYMBOLS},
+        {NULL, 6 + (uint32_t)APIR_UPSTREAM_LOAD_CODE_ENV_VAR_MISSING},
+        {"/nowhere/lib.so", 6 + (uint32_t)APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN},
+        {LIBRARIES "/fake-other-symbol.so", 6 + (uint32_t)APIR_UPSTREAM_LOAD_CODE_SYMBOL_MISSING},
         {LIBRARIES "/fake-no-registry.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_BACKEND_REG_FAILED},
         {LIBRARIES "/fake-no-device.so", 20},
         {LIBRARIES "/fake-no-backend.so", 12 + (uint32_t)APIR_UPSTREAM_BACKEND_CODE_BACKEND_INIT_FAILED},

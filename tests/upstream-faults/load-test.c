@@ -14,9 +14,9 @@
 #include "apir-upstream-protocol.h"
 #include "upstream-faults/request.h"
 
-/* notif of LOADLIBRARY: 1, twice the 6 of the nesting, and the code. */
-enum { LOAD_NOTIF = 1 + 6 + 6, ROUNDS = 100 };
-enum { CANNOT_OPEN = 2, MISSING_SYMBOL = 4, NO_DEVICE = 8, INIT_FAILED = 9 };
+/* notif of LOADLIBRARY: 1, 6 for the library, and its code: one that it shares with the renderer, or 6 and one of its own. */
+enum { LOAD_NOTIF = 1 + 6, ROUNDS = 100 };
+enum { CANNOT_OPEN = 4, MISSING_SYMBOL = 5, NO_DEVICE = 6 + 8, INIT_FAILED = 6 + 9 };
 
 static uint32_t load(const char *library, const char *symbol)
 {

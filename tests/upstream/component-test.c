@@ -20,7 +20,7 @@ enum {
     REFUSED = APIR_UPSTREAM_FUNCTION_CODE_REFUSED,
     INVALID = APIR_UPSTREAM_FUNCTION_CODE_INVALID_INDEX,
     ALREADY = APIR_COMPONENT_INITIALIZED_BASE + (int)APIR_UPSTREAM_BACKEND_CODE_ALREADY_INITED,
-    CANNOT_OPEN = APIR_COMPONENT_INITIALIZED_BASE + (int)APIR_UPSTREAM_BACKEND_CODE_CANNOT_OPEN_GGML_LIBRARY,
+    CANNOT_OPEN = (int)APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN,
     SIZE = 4 * CALLER_PAGE,
     SHM = 3,
     NODES = 100,
@@ -80,13 +80,13 @@ static void a_failed_initialisation_leaves_nothing(void **state)
     struct caller *caller = reset();
     assert_int_equal(caller->component.initialize(1, NULL), APIR_UPSTREAM_LOAD_CODE_HYPERCALL_INITIALIZATION_ERROR);
     caller->library = NULL;
-    assert_int_equal(caller_initialize(1), CANNOT_OPEN);
+    assert_int_equal(caller_initialize(1), (int)APIR_UPSTREAM_LOAD_CODE_ENV_VAR_MISSING);
     caller->library = "/nowhere/lib.so";
     assert_int_equal(caller_initialize(1), CANNOT_OPEN);
     assert_int_equal(caller_call(1, CALL(DEVICE_GET_COUNT)), REFUSED);
     caller->library = "cpu";
     caller->symbol = "";
-    assert_int_equal(caller_initialize(1), APIR_COMPONENT_INITIALIZED_BASE + (int)APIR_UPSTREAM_BACKEND_CODE_MISSING_GGML_SYMBOLS);
+    assert_int_equal(caller_initialize(1), (int)APIR_UPSTREAM_LOAD_CODE_SYMBOL_MISSING);
     caller->symbol = NULL;
     caller_make_ready(1);
     caller->component.deinit(1);
