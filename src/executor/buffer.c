@@ -335,6 +335,14 @@ static bool same_layout(const struct ggml_tensor *a, const struct ggml_tensor *b
     return a->type == b->type && memcmp(a->ne, b->ne, sizeof a->ne) == 0 && memcmp(a->nb, b->nb, sizeof a->nb) == 0;
 }
 
+/* Whether the tensors, of one layout, share some bytes but not all: devices copy such in any order. */
+static bool overlap(const struct ggml_tensor *a, const struct ggml_tensor *b)
+{
+    const char *start_a = a->data, *start_b = b->data;
+    size_t size = ggml_nbytes(a);
+    return a->buffer == b->buffer && start_a != start_b && start_a < start_b + size && start_b < start_a + size;
+}
+
 int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_args *args,
                        struct apir_tensor_copy_reply *reply)
 {
@@ -344,7 +352,7 @@ int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir
     int ret;
     struct apir_buffer *from = get_placed(executor, &args->source, &source, &ret);
     struct apir_buffer *to = from ? get_placed(executor, &args->destination, &destination, &ret) : NULL;
-    if (to && !same_layout(&source, &destination))
+    if (to && (!same_layout(&source, &destination) || overlap(&source, &destination)))
         ret = -EINVAL;
     if (to && ret == 0) {
         ggml_backend_tensor_copy(&source, &destination);

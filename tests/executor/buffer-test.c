@@ -196,6 +196,23 @@ static void copy_needs_the_same_layout(void **state)
     close_desk(&d);
 }
 
+static void copy_of_what_overlaps_is_refused(void **state)
+{
+    (void)state;
+    struct desk d;
+    open_desk(&d);
+    struct apir_tensor to = d.tensor;
+    static const struct {
+        uint64_t offset;
+        int ret;
+    } cases[] = {{64, 0}, {65, -EINVAL}, {127, -EINVAL}, {128, 0}, {129, -EINVAL}, {191, -EINVAL}, {192, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        to.offset = cases[i].offset; /* the source is from 128 to 192 */
+        assert_int_equal(copy(&d, &d.tensor, &to), cases[i].ret);
+    }
+    close_desk(&d);
+}
+
 static void buffer_of_no_size_is_none(void **state)
 {
     (void)state;
@@ -293,6 +310,7 @@ int main(void)
         cmocka_unit_test(rows_of_no_size_are_not_counted),
         cmocka_unit_test(rows_outside_are_refused),
         cmocka_unit_test(copy_needs_the_same_layout),
+        cmocka_unit_test(copy_of_what_overlaps_is_refused),
         cmocka_unit_test(buffer_of_no_size_is_none),
         cmocka_unit_test(buffer_has_its_size_and_residue),
         cmocka_unit_test(freed_buffer_is_not_found),
