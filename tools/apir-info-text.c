@@ -26,7 +26,7 @@ static double gib(uint64_t bytes)
 
 static void print_device(const struct apir_info_device *d, uint32_t number, FILE *stream)
 {
-    char name[16];
+    char name[24];
     snprintf(name, sizeof name, "device %" PRIu32, number);
     put_field(stream, name);
     fputs("[virtgpu] ", stream);
