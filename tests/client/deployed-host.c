@@ -12,7 +12,34 @@
 
 #include "apir-upstream-protocol.h"
 #include "upstream/sample.h"
+#include "util/clock.h"
 #include "wire/capset.h"
+
+enum { MS = 1000 * 1000, SLICE = 50 * MS };
+
+/* The time of the test, in nanoseconds, and when its watch was started: the clock's functions are handed no state. */
+static uint64_t now = 1, watch;
+
+/* In place of util/clock.c. */
+uint64_t apir_clock_now(void)
+{
+    return now;
+}
+
+void apir_clock_sleep(uint64_t ns)
+{
+    now += ns;
+}
+
+void deployed_host_start_watch(void)
+{
+    watch = now;
+}
+
+uint64_t deployed_host_watch(void)
+{
+    return (now - watch) / MS;
+}
 
 static struct deployed_host *of(struct apir_transport *transport)
 {
@@ -134,8 +161,8 @@ static int wait_for(struct apir_transport *transport, _Atomic uint32_t *word, ui
     (void)word;
     (void)seen;
     (void)sleeping;
-    (void)timeout_ns;
     host->n_waits++;
+    now += timeout_ns < SLICE ? timeout_ns : SLICE;
     if (host->on_wait)
         host->on_wait(host);
     return host->wait_result;
@@ -151,6 +178,7 @@ static int probe(struct apir_transport *transport, const void *payload, size_t s
     assert_int_equal(words[0], transport->command_base + APIR_UPSTREAM_COMMAND_HANDSHAKE);
     assert_int_not_equal(words[2], DEPLOYED_FIRST_ID); /* not the blob in which an answer is due */
     host->n_probes++;
+    now += host->probe_result == -ETIMEDOUT ? timeout_ns : MS;
     publish(blob(host, words[2]),
             host->probe_tells_dead ? APIR_UPSTREAM_FORWARD_CODE_TIMEOUT : (uint32_t)APIR_HANDSHAKE_CODE);
     return host->probe_result;
@@ -182,15 +210,10 @@ static const struct apir_transport_ops ops_with_probe = {
 
 struct apir_session_options deployed_host_options(void)
 {
-    enum { MS = 1000 * 1000 };
-    return (struct apir_session_options){
-        .protocol = APIR_SESSION_UPSTREAM,
-        .handshake_ns = MS,
-        .load_ns = MS,
-        .silence_ns = 2 * MS,
-        .probe_interval_ns = MS / 2,
-        .probe_fence_ns = MS,
-    };
+    struct apir_session_options options;
+    apir_session_options_init(&options, NULL);
+    options.protocol = APIR_SESSION_UPSTREAM;
+    return options;
 }
 
 struct apir_session *deployed_host_open(struct deployed_host *host, const struct apir_session_options *options,

@@ -1,5 +1,5 @@
-/* A host of the deployed protocol in the test's own process: a transport whose commands are answered at once, by
- * default with the samples' replies. What it should not do is the test's to choose. */
+/* A host of the deployed protocol in the test's own process, with a time of its own: a transport whose commands are
+ * answered at once, by default with the samples' replies. What it should not do is the test's to choose. */
 #ifndef APIR_TESTS_CLIENT_DEPLOYED_HOST_H
 #define APIR_TESTS_CLIENT_DEPLOYED_HOST_H
 
@@ -60,8 +60,12 @@ struct apir_session *deployed_host_open(struct deployed_host *host, const struct
                                         char *reason, size_t reason_size);
 struct apir_session *deployed_host_must_open(struct deployed_host *host, const struct apir_session_options *options);
 
-/* Protocol 0.x, and limits of milliseconds. */
+/* The limits that users have, in protocol 0.x. */
 struct apir_session_options deployed_host_options(void);
+
+/* Milliseconds since a test began it: time in these tests is made up, and passes in waits only. */
+void deployed_host_start_watch(void);
+uint64_t deployed_host_watch(void);
 
 /* Frees what the host has; after the session was closed or did not open. */
 void deployed_host_finish(struct deployed_host *host);

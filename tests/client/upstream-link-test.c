@@ -135,9 +135,11 @@ static void handshake_that_is_not_answered_is_given_up(void **state)
     char reason[512] = "";
     struct deployed_host host = {.has_code = {true}, .code = {DEPLOYED_SILENT}};
     struct apir_session_options options = deployed_host_options();
+    deployed_host_start_watch();
     assert_null(deployed_host_open(&host, &options, reason, sizeof reason));
     assert_int_equal(errno, ETIMEDOUT);
     assert_non_null(strstr(reason, "no answer to the handshake"));
+    assert_int_equal(deployed_host_watch(), 2000);
     deployed_host_finish(&host);
 }
 
@@ -153,7 +155,10 @@ static const struct {
     {4, APIR_LOAD_STATUS_CANNOT_OPEN, "cannot_open (4): check VIRGL_APIR_BACKEND_LIBRARY"},
     {5, APIR_LOAD_STATUS_SYMBOL_MISSING, "symbol_missing (5)"},
     {7, APIR_LOAD_STATUS_REGISTER_FAILED, "backend library answers hypercall_initialization_error (7)"},
-    {10, APIR_LOAD_STATUS_REGISTER_FAILED, "backend library answers cannot_open (10)"},
+    {9, APIR_LOAD_STATUS_PATH_MISSING, "env_var_missing (9): set APIR_LLAMA_CPP_GGML_LIBRARY_PATH"},
+    {10, APIR_LOAD_STATUS_CANNOT_OPEN,
+     "backend library answers cannot_open (10): check APIR_LLAMA_CPP_GGML_LIBRARY_PATH"},
+    {11, APIR_LOAD_STATUS_SYMBOL_MISSING, "symbol_missing (11): check APIR_LLAMA_CPP_GGML_LIBRARY_REG"},
     {13, APIR_LOAD_STATUS_REGISTER_FAILED, "cannot_open_backend_library (13)"},
     {14, APIR_LOAD_STATUS_CANNOT_OPEN, "cannot_open_ggml_library (14): check APIR_LLAMA_CPP_GGML_LIBRARY_PATH"},
     {15, APIR_LOAD_STATUS_REGISTER_FAILED, "missing_backend_symbols (15)"},
@@ -191,8 +196,10 @@ static void load_that_is_not_answered_is_given_up(void **state)
     struct apir_session_options options = deployed_host_options();
     struct apir_session *session = deployed_host_must_open(&host, &options);
     struct apir_load_library_reply reply;
+    deployed_host_start_watch();
     assert_int_equal(apir_call_load_library(apir_session_control(session), NULL, &reply), -ETIMEDOUT);
     assert_int_equal(apir_session_error(session), -ETIMEDOUT);
+    assert_int_equal(deployed_host_watch(), 60000);
     close_all(session, &host);
 }
 
@@ -286,11 +293,10 @@ static void host_that_is_gone_ends_the_session(void **state)
     close_all(session, &host);
 }
 
-/* Answers in the end. */
+/* Answers after an hour. */
 static void answer_late(struct deployed_host *host)
 {
-    enum { LATE = 10 };
-    if (host->n_probes >= LATE || (!host->has_probe && host->n_waits >= 10000))
+    if (deployed_host_watch() >= 3600 * 1000)
         deployed_host_answer(host, APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE);
 }
 
@@ -301,9 +307,29 @@ static void call_lasts_as_long_as_the_host_lives(void **state)
     struct apir_session *session = open_loaded(&host);
     host.has_code[FORWARD] = true;
     host.code[FORWARD] = DEPLOYED_SILENT;
-    /* ten probes, half a millisecond apart, are more than the two milliseconds that it may be silent */
+    deployed_host_start_watch();
     assert_int_equal(call_plain(session), 0);
-    assert_int_equal(host.n_probes, 10);
+    assert_true(host.n_probes >= 350 && host.n_probes <= 360); /* one in ten seconds */
+    close_all(session, &host);
+}
+
+static void miss_one_fence(struct deployed_host *host)
+{
+    enum { MISSED = 3 };
+    host->probe_result = host->n_probes == MISSED ? -ETIMEDOUT : 0; /* later ones come in time */
+    answer_late(host);
+}
+
+static void fence_that_is_late_ends_nothing(void **state)
+{
+    (void)state;
+    struct deployed_host host = {.minor = 1, .has_probe = true, .on_wait = miss_one_fence};
+    struct apir_session *session = open_loaded(&host);
+    host.has_code[FORWARD] = true;
+    host.code[FORWARD] = DEPLOYED_SILENT;
+    deployed_host_start_watch();
+    assert_int_equal(call_plain(session), 0);
+    assert_true(host.n_probes >= 350 && host.n_probes <= 360);
     close_all(session, &host);
 }
 
@@ -314,6 +340,7 @@ static void link_that_notices_by_itself_has_no_limit(void **state)
     struct apir_session *session = open_loaded(&host);
     host.has_code[FORWARD] = true;
     host.code[FORWARD] = DEPLOYED_SILENT;
+    deployed_host_start_watch();
     assert_int_equal(call_plain(session), 0);
     assert_int_equal(host.n_probes, 0);
     close_all(session, &host);
@@ -324,11 +351,14 @@ static void limit_that_was_chosen_holds_there_too(void **state)
     (void)state;
     struct deployed_host host = {.minor = 1};
     struct apir_session_options options = deployed_host_options();
+    options.silence_ns = UINT64_C(5000000000);
     options.silence_chosen = true;
     struct apir_session *session = deployed_host_must_open(&host, &options);
     host.has_code[FORWARD] = true;
     host.code[FORWARD] = DEPLOYED_SILENT;
+    deployed_host_start_watch();
     assert_int_equal(call_plain(session), -ETIMEDOUT);
+    assert_int_equal(deployed_host_watch(), 5000);
     close_all(session, &host);
 }
 
@@ -339,7 +369,9 @@ static void host_without_fences_is_probed_once_and_given_up_in_time(void **state
     struct apir_session *session = open_loaded(&host);
     host.has_code[FORWARD] = true;
     host.code[FORWARD] = DEPLOYED_SILENT;
+    deployed_host_start_watch();
     assert_int_equal(call_plain(session), -ETIMEDOUT);
+    assert_int_equal(deployed_host_watch(), 600 * 1000);
     assert_int_equal(host.n_probes, 1);
     assert_int_equal(apir_session_error(session), -ETIMEDOUT);
     close_all(session, &host);
@@ -428,6 +460,7 @@ int main(void)
         cmocka_unit_test(results_that_cannot_be_read_end_the_session),
         cmocka_unit_test(host_that_is_gone_ends_the_session),
         cmocka_unit_test(call_lasts_as_long_as_the_host_lives),
+        cmocka_unit_test(fence_that_is_late_ends_nothing),
         cmocka_unit_test(link_that_notices_by_itself_has_no_limit),
         cmocka_unit_test(limit_that_was_chosen_holds_there_too),
         cmocka_unit_test(host_without_fences_is_probed_once_and_given_up_in_time),
