@@ -48,7 +48,8 @@ const struct apir_upstream_backend *apir_executor_upstream_backend(void);
 /* Reads the counters. */
 void apir_executor_get_stats(struct apir_executor *executor, struct apir_executor_stats *stats);
 
-/* Name of the library's file and of its first device, or "none": for people, owned by the executor. */
+/* Name of the library's file and of its first device (of the one that a guest of the deployed protocol sees), or "none":
+ * for people, owned by the executor. */
 const char *apir_executor_library_name(const struct apir_executor *executor);
 const char *apir_executor_device_name(const struct apir_executor *executor);
 

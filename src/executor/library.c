@@ -181,7 +181,8 @@ const char *apir_executor_library_name(const struct apir_executor *executor)
 
 const char *apir_executor_device_name(const struct apir_executor *executor)
 {
-    return executor->library.n_devices ? ggml_backend_dev_name(executor->library.devices[0]) : "none";
+    uint32_t index = executor->upstream.loaded ? executor->upstream.device : 0;
+    return executor->library.n_devices ? ggml_backend_dev_name(executor->library.devices[index]) : "none";
 }
 
 int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message, size_t message_size)

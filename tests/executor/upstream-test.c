@@ -82,6 +82,7 @@ static void the_option_chooses_the_device(void **state)
         guest_make_ready(&g);
         assert_int_equal(guest_call(&g, CALL(DEVICE_GET_NAME)), GUEST_DONE);
         assert_string_equal(read_string(&g), cases[i].name);
+        assert_string_equal(apir_executor_device_name(g.f.executor), cases[i].name);
         assert_int_equal(guest_call(&g, CALL(DEVICE_GET_COUNT)), GUEST_DONE);
         assert_int_equal(read_u32(&g), 1);
         assert_int_equal(guest_call(&g, CALL(DEVICE_GET_DEVICE_COUNT)), GUEST_DONE);
