@@ -1,11 +1,11 @@
 #!/bin/bash
-# A guest without a usable device: tests/vm/refusal.sh PLUGIN TEXT. The plug-in declines at once and in silence, programs go on
-# with their CPU, and apir info gives a reason that contains TEXT.
+# A guest without a usable device: tests/vm/refusal.sh PLUGIN TEXT [LIMIT_MS]. The plug-in declines at once (or within LIMIT_MS)
+# and in silence, programs go on with their CPU, and apir info gives a reason that contains TEXT.
 # shellcheck source=tests/vm/guest-lib.sh
 . "$(dirname "$0")/guest-lib.sh"
-plugin=$1 text=$2
+plugin=$1 text=$2 limit=${3:-100}
 declines() {
-  "$(dirname "$(dirname "$plugin")")/tests/load-plugin" "$plugin" >/tmp/load 2>/tmp/load.err || { cat /tmp/load.err; return 1; }
+  "$(dirname "$(dirname "$plugin")")/tests/load-plugin" "$plugin" "$limit" >/tmp/load 2>/tmp/load.err || { cat /tmp/load.err; return 1; }
   cat /tmp/load /tmp/load.err
   grep -q 'devices 0$' /tmp/load && [ ! -s /tmp/load.err ]
 }
