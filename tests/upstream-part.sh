@@ -125,13 +125,13 @@ survives_bad_graphs() {
 
 # --- parts ----------------------------------------------------------------------------------------------------------
 
-upstream_ops='ADD,MUL,SCALE,CPY,CONT,GET_ROWS,NORM,RMS_NORM,SOFT_MAX,ROPE,CONCAT,SUM_ROWS,ARGMAX'
-upstream_sample='type_a=(f32|f16|q4_0|q8_0),type_b=f32,m=16,n=(1|9),k=256|type_src=(f32|f16|q8_0),type_dst=(f32|f16),ne=\[256|ne'
+upstream_ops='ADD,MUL,SCALE,CPY,CONT,GET_ROWS,NORM,RMS_NORM,SOFT_MAX,ROPE,SUM_ROWS,MUL_MAT'
+upstream_sample='type_a=(f32|f16|q4_0|q8_0),type_b=f32,m=16,n=(1|9),k=256|^type=f32,ne=\[(10|16|64|128|256),[0-9]{1,2},|ne_a=\[128,32,2,1\],n_dims=128,mode=(0|2),n_ctx=512,fs=1.0*,ef=0.0*,af=1.0*,ff=0,v=0,|type_src=(f32|f16|q8_0),type_dst=(f32|f16),ne_src=\[256,[0-9],|type=(f32|q4_0),n=256,m=5,'
 
 ops_0x() { # LABEL START
   local start=$2
   $start || return 1
-  backend_ops "$1" with_0x test-backend-ops test -b "$device" -o "$upstream_ops,MUL_MAT" -p "$upstream_sample"
+  backend_ops "$1" with_0x test-backend-ops test -b "$device" -o "$upstream_ops" -p "$upstream_sample"
   host_stop >/dev/null
 }
 
