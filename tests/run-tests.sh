@@ -136,6 +136,16 @@ library_refused() { # TEXT ARGUMENTS...
   grep -qi -- "$text" "$work/apird.log" && [ "$status" = 0 ]
 }
 
+# A variable that users of the deployed code know.
+ggml_log_has_a_file() {
+  local status=0
+  APIR_LLAMA_CPP_LOG_TO_FILE=$work/ggml.log start_apird --ggml-library cpu || return 1
+  apir info --socket "$work/apird.sock" || status=1
+  stop_apird
+  cat "$work/ggml.log"
+  grep -q 'libggml-cpu' "$work/ggml.log" && [ "$status" = 0 ]
+}
+
 refusals_part() {
   section "refusals"
   check "only two symbols are exported" exported_symbols
@@ -152,6 +162,7 @@ refusals_part() {
   check "host library unset" library_refused 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH'
   check "host library missing" library_refused 'cannot open' --ggml-library "$work/missing.so"
   check "host library without the symbol" library_refused 'symbol' --ggml-library "$plugin" --ggml-reg no_such_symbol
+  check "ggml's log goes to a file of its own" ggml_log_has_a_file
   check "host library without a device" library_refused 'no device' --ggml-library "$build/tests/no-device.so"
   section_end
 }

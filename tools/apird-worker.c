@@ -18,6 +18,9 @@ enum {
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
 };
 
+/* Users know this name; the interposer hands it on. */
+#define GGML_LOG_VARIABLE "APIR_LLAMA_CPP_LOG_TO_FILE"
+
 enum option_id {
     OPTION_FD = 256,
     OPTION_CONTEXT,
@@ -38,6 +41,7 @@ struct worker {
     unsigned long context;
     bool probe;
     struct apir_log log;
+    struct apir_log ggml_log; /* what ggml says */
     struct apir_shm_table memory;
     struct apir_executor_options options;
     struct apir_executor *executor;
@@ -181,6 +185,22 @@ static void log_ggml(enum ggml_log_level level, const char *text, void *data)
         apir_log_print(log, ours, "%.*s", (int)length, text);
 }
 
+/* A file of its own takes all that ggml says. Workers share it, so it is appended to. */
+static void open_ggml_log(struct worker *worker)
+{
+    const char *path = getenv(GGML_LOG_VARIABLE);
+    worker->ggml_log = worker->log;
+    if (!path || !*path)
+        return;
+    FILE *file = fopen(path, "ae");
+    if (!file) {
+        apir_warn(&worker->log, "cannot open the file that " GGML_LOG_VARIABLE " names: %s", strerror(errno));
+        return;
+    }
+    setvbuf(file, NULL, _IOLBF, 0);
+    worker->ggml_log = (struct apir_log){.stream = file, .level = APIR_LOG_DEBUG, .prefix = "ggml"};
+}
+
 static void log_summary(const struct worker *worker)
 {
     struct apir_executor_stats stats;
@@ -203,6 +223,7 @@ static int probe(struct worker *worker)
     char message[1024];
     worker->log.level = APIR_LOG_ERROR;
     worker->log.stream = NULL; /* the reason is printed once, below */
+    worker->ggml_log = worker->log;
     if (apir_executor_probe(worker->executor, stdout, message, sizeof message) < 0) {
         fprintf(stderr, "%s\n", message);
         return 1;
@@ -260,7 +281,8 @@ int main(int argc, char **argv)
     if (ret <= 0)
         return ret == 0 ? 0 : 2;
     signal(SIGPIPE, SIG_IGN);
-    ggml_log_set(log_ggml, &worker.log);
+    open_ggml_log(&worker);
+    ggml_log_set(log_ggml, &worker.ggml_log);
     apir_shm_table_init(&worker.memory);
     worker.options.memory = &worker.memory;
     worker.options.log = &worker.log;
