@@ -56,6 +56,32 @@ deployed_guest() { timeout 120 "$build/tests/apir-deployed-guest" --socket "$hos
 leak_loop() { timeout 3600 "$build/tests/apir-deployed-guest" --socket "$host_socket" --samples "$vectors" \
   --loop "$1" --watch "$host_pid"; }
 
+# Private memory of the host's process, or of its worker, in KiB.
+host_memory() {
+  local worker
+  worker=$(pgrep -n -P "$host_pid" apird-worker)
+  awk '/^RssAnon:/ { print $2 }' "/proc/${worker:-$host_pid}/status" 2>/dev/null
+}
+# The same with our plug-in in a program, whose own memory counts, too.
+soak_0x() { # CALLS GRAPHS
+  local pid first='' last='' now status=0 limit=2048
+  with_0x apir-soak "$1" "$2" >"$work/soak" 2>"$work/soak.err" </dev/null &
+  pid=$!
+  while kill -0 $pid 2>/dev/null; do
+    now=$(host_memory)
+    if grep -q ^start "$work/soak" && ! grep -q ^end "$work/soak" && [ -n "$now" ]; then
+      first=${first:-$now} last=$now
+    fi
+    sleep 0.1
+  done
+  wait $pid || status=$?
+  cat "$work/soak" "$work/soak.err"
+  [ "$status" = 0 ] && [ -n "$last" ] || return 1
+  now=$(($(sed -n 's/^end //p' "$work/soak") - $(sed -n 's/^start //p' "$work/soak")))
+  echo "$1 calls, $2 graphs: host $first KiB, then $last KiB; program $now KiB more"
+  [ $((last - first)) -le $limit ] && [ "$now" -le $limit ]
+}
+
 # A program of ggml's or llama.cpp's whose plug-in speaks 0.x.
 with_0x() {
   env GGML_VIRTGPU_SOCKET="$host_socket" GGML_VIRTGPU_PROTOCOL=0 GGML_BACKEND_PATH="$plugin" timeout 300 "$@"
@@ -160,15 +186,21 @@ upstream_part() {
   check "graphs that make no sense end only their worker" on_host start_daemon survives_bad_graphs
   check "2,000 calls and 200 graphs leave nothing on our daemon" on_host start_daemon leak_loop 2000
   check "2,000 calls and 200 graphs leave nothing in a renderer" on_host start_renderer leak_loop 2000
+  check "20,000 calls and 2,000 graphs of our plug-in leave nothing on our daemon" on_host start_daemon soak_0x 20000 2000
+  check "20,000 calls and 2,000 graphs of our plug-in leave nothing in a renderer" on_host start_renderer soak_0x 20000 2000
   section_end
 }
 
 # Prints what was measured, too.
+measured() { # LABEL START CMD...
+  check "$1" on_host "${@:2}"
+  grep ' calls, ' "$work/out" | sed 's/^/        /'
+}
 leaks_part() {
-  section "100,000 calls and 10,000 graphs of 500 nodes"
-  check "memory of our daemon's worker is flat" on_host start_daemon leak_loop 100000
-  grep ' calls, ' "$work/out" | sed 's/^/        /'
-  check "memory of a renderer with our library is flat" on_host start_renderer leak_loop 100000
-  grep ' calls, ' "$work/out" | sed 's/^/        /'
+  section "100,000 calls and 10,000 graphs in 0.x"
+  measured "memory of our daemon's worker is flat" start_daemon leak_loop 100000
+  measured "memory of a renderer with our library is flat" start_renderer leak_loop 100000
+  measured "memory of our daemon's worker and of our plug-in is flat" start_daemon soak_0x 100000 10000
+  measured "memory of a renderer and of our plug-in is flat" start_renderer soak_0x 100000 10000
   section_end
 }
