@@ -234,22 +234,59 @@ static void a_running_apird_is_used_instead_of_a_worker(void **state)
     hypervisor_destroy_blob(1, 5, page);
 }
 
-/* As a deployed guest: handshake, then the library. */
-static void the_real_worker_serves(void **state)
+/* As a deployed guest: handshake, then the library. Returns the answer to the latter. */
+static uint32_t load_library_as_deployed_guest(void)
 {
     const uint32_t deployed_handshake[] = {APIR_VENUS_COMMAND_BASE, 0, 5, 0, 2};
     const uint32_t load[] = {APIR_VENUS_COMMAND_BASE + APIR_UPSTREAM_COMMAND_LOAD_LIBRARY, 0, 5};
     char path[4096];
-    (void)state;
     setenv("VIRGL_APIR_WORKER", hypervisor_beside(path, "../bin/apird-worker"), 1);
-    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "cpu", 1);
     _Atomic uint32_t *page = hypervisor_create_blob(1, 5);
     hypervisor_submit(1, deployed_handshake, 5);
     assert_int_equal(hypervisor_wait_word(page), APIR_HANDSHAKE_CODE + 1);
     atomic_store(page, 0);
     hypervisor_submit(1, load, 3);
-    assert_int_equal(hypervisor_wait_word(page), 1);
+    uint32_t answer = hypervisor_wait_word(page);
     hypervisor_destroy_blob(1, 5, page);
+    return answer;
+}
+
+static void the_real_worker_serves(void **state)
+{
+    (void)state;
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "cpu", 1);
+    assert_int_equal(load_library_as_deployed_guest(), 1);
+}
+
+static void the_real_worker_loads_what_was_configured(void **state)
+{
+    (void)state;
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "/nonexistent/ggml.so", 1);
+    assert_int_equal(virgl_apir_configure_kv(1, "ggml.library.path", "cpu"), 0);
+    assert_int_equal(load_library_as_deployed_guest(), 1);
+}
+
+static void a_registration_without_a_name_is_refused(void **state)
+{
+    (void)state;
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "cpu", 1);
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG", "", 1);
+    assert_true(load_library_as_deployed_guest() > 1);
+    unsetenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG");
+}
+
+static void a_backend_library_is_honoured_in_the_worker(void **state)
+{
+    char path[4096];
+    (void)state;
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "cpu", 1);
+    setenv("VIRGL_APIR_BACKEND_LIBRARY", hypervisor_beside(path, "../lib/libggml-virtgpu-backend.so"), 1);
+    assert_int_equal(load_library_as_deployed_guest(), 1);
+    virgl_renderer_context_destroy(1);
+    hypervisor_create_context(1);
+    setenv("VIRGL_APIR_BACKEND_LIBRARY", "/nonexistent/backend.so", 1);
+    assert_int_equal(load_library_as_deployed_guest(), 1 + APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN);
+    unsetenv("VIRGL_APIR_BACKEND_LIBRARY");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -267,6 +304,9 @@ int main(void)
         TEST(a_forked_child_has_no_contexts),
         TEST(a_running_apird_is_used_instead_of_a_worker),
         TEST(the_real_worker_serves),
+        TEST(the_real_worker_loads_what_was_configured),
+        TEST(a_registration_without_a_name_is_refused),
+        TEST(a_backend_library_is_honoured_in_the_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
