@@ -25,7 +25,8 @@ struct server {
     struct apir_upstream_session upstream;
     struct apir_shm_table *memory; /* borrowed */
     const struct apir_log *log;    /* borrowed */
-    struct apir_mapping *status;   /* the status page; counted; NULL before the handshake */
+    struct apir_mapping *status;   /* the status page; counted; NULL before the handshake, and when it was taken away */
+    bool own;                      /* the handshake was that of apir's own protocol; there is no other then */
     _Atomic bool refused;          /* by a queue's thread; read once those have ended, hence relaxed */
 };
 
@@ -56,7 +57,7 @@ static bool has_trailer(struct apir_dec payload)
 /* Whether this handshake begins a session of the deployed protocol. */
 static bool is_upstream(const struct server *server, const struct apir_dec *payload)
 {
-    return !server->status && server->options->upstream && (server->options->upstream_only || !has_trailer(*payload));
+    return !server->own && server->options->upstream && (server->options->upstream_only || !has_trailer(*payload));
 }
 
 static int begin_upstream(struct server *server)
@@ -70,7 +71,7 @@ static int handle_handshake(struct server *server, struct apir_dec *payload)
     apir_dec_u32(payload); /* flags */
     uint32_t page = apir_dec_shm(payload);
     uint32_t major = apir_dec_u32(payload), minor = apir_dec_u32(payload);
-    if (!apir_dec_ok(payload) || server->status)
+    if (!apir_dec_ok(payload) || server->own)
         return -EBADMSG;
     if (apir_dec_u32(payload) != APIR_HANDSHAKE_MAGIC || !apir_dec_ok(payload)) {
         apir_warn(server->log, "the guest speaks only the deployed APIR protocol, version %u.%u", major, minor);
@@ -84,6 +85,7 @@ static int handle_handshake(struct server *server, struct apir_dec *payload)
         return -EBADMSG;
     }
     server->status = status;
+    server->own = true;
     apir_info(server->log, "guest is running with %u.%u, host with %u.%u", major, minor, APIR_PROTOCOL_MAJOR,
               APIR_PROTOCOL_MINOR);
     const uint32_t reply[] = {0, APIR_COMPAT_MAJOR, APIR_COMPAT_MINOR, APIR_HANDSHAKE_MAGIC,

@@ -220,6 +220,15 @@ static uint32_t shake_hands(struct fixture *f, uint32_t base, uint32_t major, ui
     return call(f, base + APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, version, 2);
 }
 
+static void remove_memory(struct fixture *f, uint32_t id)
+{
+    struct apir_frame frame;
+    raw_guest_send(&f->guest, APIR_FRAME_SHM_REMOVE, &id, sizeof id, -1);
+    assert_int_equal(apir_connection_receive(&f->guest.connection, &frame), 1);
+    assert_int_equal(frame.type, APIR_FRAME_SHM_REMOVED);
+    assert_memory_equal(frame.data, &id, sizeof id);
+}
+
 /* With a handshake and a library. */
 static void start_loaded(struct fixture *f)
 {
@@ -311,6 +320,23 @@ static void own_protocol_is_preferred(void **state)
     assert_true(raw_guest_handshake(&f.guest));
     assert_int_equal(word(&f.guest.status, 3), APIR_HANDSHAKE_MAGIC);
     assert_int_equal(end_session(&f), 0);
+    clean_up(&f);
+}
+
+/* Both at once would share a numbering of ops, which each fills. */
+static void session_of_the_own_protocol_stays_one(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    start(&f);
+    assert_true(raw_guest_handshake(&f.guest));
+    remove_memory(&f, f.guest.status.id);
+    const uint32_t version[] = {0, 2};
+    clear(&f.reply);
+    submit(&f, APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, f.reply.id, version, 2);
+    assert_int_equal(end_session(&f), -EPROTO);
+    assert_int_equal(word(&f.reply, 0), 0);
     clean_up(&f);
 }
 
@@ -539,15 +565,6 @@ static void end_answers_what_is_pending(void **state)
     clean_up(&f);
 }
 
-static void remove_memory(struct fixture *f, uint32_t id)
-{
-    struct apir_frame frame;
-    raw_guest_send(&f->guest, APIR_FRAME_SHM_REMOVE, &id, sizeof id, -1);
-    assert_int_equal(apir_connection_receive(&f->guest.connection, &frame), 1);
-    assert_int_equal(frame.type, APIR_FRAME_SHM_REMOVED);
-    assert_memory_equal(frame.data, &id, sizeof id);
-}
-
 static void reply_blob_can_go_while_requests_are_pending(void **state)
 {
     (void)state;
@@ -650,6 +667,7 @@ int main(void)
         cmocka_unit_test(trailing_bytes_of_a_handshake_are_ignored),
         cmocka_unit_test(repeated_handshake_is_answered_again),
         cmocka_unit_test(own_protocol_is_preferred),
+        cmocka_unit_test(session_of_the_own_protocol_stays_one),
         cmocka_unit_test(own_protocol_is_not_offered_with_upstream_only),
         cmocka_unit_test(deployed_guest_is_declined_without_a_backend),
         cmocka_unit_test(library_is_loaded_once),
