@@ -170,6 +170,18 @@ static int refuse(const struct apir_upstream_session *session, const char *why)
     return -EPROTO;
 }
 
+/* Once: guests may shake hands again and again, to find out whether we live. */
+static void log_versions(struct apir_upstream_session *session, const struct apir_upstream_version *guest,
+                         uint32_t minor)
+{
+    const uint32_t major = APIR_UPSTREAM_PROTOCOL_MAJOR;
+    bool same = guest->major == major;
+    enum apir_log_level level = session->greeted ? APIR_LOG_DEBUG : same ? APIR_LOG_INFO : APIR_LOG_WARN;
+    apir_log_print(session->log, level, "guest is running with %u.%u, host with %u.%u%s", guest->major, guest->minor,
+                   major, minor, same ? "" : ": they may not understand each other");
+    session->greeted = true;
+}
+
 /* What a guest that knows nothing newer expects: its own minor version, if we have it. */
 static int handle_handshake(struct apir_upstream_session *session, uint32_t reply, struct apir_dec *args)
 {
@@ -180,12 +192,7 @@ static int handle_handshake(struct apir_upstream_session *session, uint32_t repl
         return refuse(session, "a handshake without a version");
     bool same = guest.major == host_major;
     uint32_t minor = same && guest.minor < APIR_UPSTREAM_PROTOCOL_MINOR ? guest.minor : APIR_UPSTREAM_PROTOCOL_MINOR;
-    if (same)
-        apir_info(session->log, "guest is running with %u.%u, host with %u.%u", guest.major, guest.minor, host_major,
-                  minor);
-    else
-        apir_warn(session->log, "guest is running with %u.%u, host with %u.%u: they may not understand each other",
-                  guest.major, guest.minor, host_major, minor);
+    log_versions(session, &guest, minor);
     uint8_t results[2 * sizeof(uint32_t)];
     struct apir_enc enc;
     apir_enc_init(&enc, results, sizeof results);

@@ -39,6 +39,7 @@ struct apir_upstream_session {
     void *backend_data;
     struct apir_shm_table *memory; /* borrowed */
     const struct apir_log *log;    /* borrowed */
+    bool greeted;                  /* the versions were logged; of the thread that submits */
 
     /* of the session's thread, which runs the requests */
     pthread_t thread;

@@ -311,6 +311,21 @@ static void repeated_handshake_is_answered_again(void **state)
     clean_up(&f);
 }
 
+/* Guests of ours shake hands to find out whether the host lives; others could fill the log. */
+static void handshake_is_logged_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.log.level = APIR_LOG_INFO;
+    start(&f);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(shake_hands(&f, 0, i % 3, 2), APIR_HANDSHAKE_CODE + 1);
+    assert_int_equal(end_session(&f), 0);
+    assert_int_equal(log_lines(&f), 1);
+    clean_up(&f);
+}
+
 static void own_protocol_is_preferred(void **state)
 {
     (void)state;
@@ -666,6 +681,7 @@ int main(void)
         cmocka_unit_test(older_guest_gets_its_own_version),
         cmocka_unit_test(trailing_bytes_of_a_handshake_are_ignored),
         cmocka_unit_test(repeated_handshake_is_answered_again),
+        cmocka_unit_test(handshake_is_logged_once),
         cmocka_unit_test(own_protocol_is_preferred),
         cmocka_unit_test(session_of_the_own_protocol_stays_one),
         cmocka_unit_test(own_protocol_is_not_offered_with_upstream_only),
