@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <ggml-alloc.h>
 
 #include "backend/plugin.h"
 #include "transport/transport.h"
@@ -102,30 +103,46 @@ static void fault_01_an_application_without_a_device_goes_on(void **state)
 
 /* --- fault 2 ---------------------------------------------------------------------------------------------------- */
 
-static void round_trip(ggml_backend_dev_t device, struct ggml_tensor *tensor, int32_t start)
+/* What a thread computes with: a tensor, and twice that tensor. */
+struct twice {
+    ggml_backend_dev_t device;
+    ggml_backend_t backend;
+    struct ggml_tensor *in, *out;
+    struct ggml_cgraph *graph;
+};
+
+static void round_trip(const struct twice *twice, unsigned start)
 {
-    static _Thread_local int32_t out[ELEMENTS], back[ELEMENTS];
-    for (int i = 0; i < ELEMENTS; i++)
-        out[i] = start + i;
-    ggml_backend_tensor_set(tensor, out, 0, sizeof out);
-    ggml_backend_tensor_get(tensor, back, 0, sizeof back);
-    require(memcmp(out, back, sizeof out) == 0, "a thread gets what it has set");
+    float in[ELEMENTS], out[ELEMENTS];
+    for (unsigned i = 0; i < ELEMENTS; i++)
+        in[i] = (float)(start + i);
+    ggml_backend_tensor_set(twice->in, in, 0, sizeof in);
+    require(ggml_backend_graph_compute(twice->backend, twice->graph) == GGML_STATUS_SUCCESS, "a thread computes");
+    ggml_backend_tensor_get(twice->out, out, 0, sizeof out);
+    for (unsigned i = 0; i < ELEMENTS; i++)
+        require(out[i] == 2 * in[i], "a thread gets twice what it has set");
     size_t unused, total = 0;
-    ggml_backend_dev_memory(device, &unused, &total);
+    ggml_backend_dev_memory(twice->device, &unused, &total);
     require(total > 0, "a thread gets its own answer");
 }
 
 static void *set_and_get(void *data)
 {
-    ggml_backend_dev_t device = data;
-    struct ggml_init_params params = {.mem_size = ggml_tensor_overhead() * 2, .no_alloc = true};
+    struct ggml_init_params params = {.mem_size = ggml_tensor_overhead() * 4 + ggml_graph_overhead(), .no_alloc = true};
     struct ggml_context *ggml = ggml_init(params);
-    struct ggml_tensor *tensor = ggml_new_tensor_1d(ggml, GGML_TYPE_I32, ELEMENTS);
-    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors_from_buft(ggml, ggml_backend_dev_buffer_type(device));
+    struct twice twice = {.device = data, .backend = ggml_backend_dev_init(data, NULL)};
+    require(twice.backend != NULL, "a thread gets a backend");
+    twice.in = ggml_new_tensor_1d(ggml, GGML_TYPE_F32, ELEMENTS);
+    twice.out = ggml_add(ggml, twice.in, twice.in);
+    twice.graph = ggml_new_graph(ggml);
+    ggml_build_forward_expand(twice.graph, twice.out);
+    ggml_backend_buffer_t buffer =
+        ggml_backend_alloc_ctx_tensors_from_buft(ggml, ggml_backend_dev_buffer_type(twice.device));
     require(buffer != NULL, "a thread gets a buffer");
-    for (int i = 0; i < ROUNDS; i++)
-        round_trip(device, tensor, (int32_t)((uintptr_t)buffer % 1000 * 1000 + (unsigned)i));
+    for (unsigned i = 0; i < ROUNDS; i++)
+        round_trip(&twice, (unsigned)((uintptr_t)buffer / 64 % 1000 * 1000) + i);
     ggml_backend_buffer_free(buffer);
+    ggml_backend_free(twice.backend);
     ggml_free(ggml);
     return NULL;
 }
