@@ -228,6 +228,12 @@ static const char *describe(uint32_t code)
     return name ? name : "unknown";
 }
 
+/* base plus what a library returned, or plus other if that wraps, here or when the guest is told 1 + the sum. */
+static uint32_t add_code(uint32_t base, uint32_t code, uint32_t other)
+{
+    return base + (code < UINT32_MAX - base ? code : other);
+}
+
 static uint32_t initialize(struct apir_foreign *foreign)
 {
     if (enter(foreign) < 0) {
@@ -242,7 +248,8 @@ static uint32_t initialize(struct apir_foreign *foreign)
     }
     apir_error(foreign->options.log, "the backend library %s failed to initialise: code %u (%s)",
                foreign->options.path, code, describe(code));
-    return APIR_UPSTREAM_LOAD_CODE_BACKEND_BASE + code;
+    return add_code(APIR_UPSTREAM_LOAD_CODE_BACKEND_BASE, code,
+                    (uint32_t)APIR_COMPONENT_INITIALIZED_BASE + APIR_UPSTREAM_BACKEND_CODE_BACKEND_FAILED);
 }
 
 static uint32_t load(void *data)
@@ -275,7 +282,7 @@ static uint32_t forward(void *data, uint32_t function, const void *args, size_t 
         return APIR_UPSTREAM_FORWARD_CODE_FAILED_TO_SYNC_STREAMS;
     }
     *used = (size_t)(end - to);
-    return APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + code;
+    return add_code(APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE, code, APIR_UPSTREAM_FUNCTION_CODE_REFUSED);
 }
 
 const struct apir_upstream_backend *apir_foreign_backend(void)

@@ -125,6 +125,19 @@ static void code_of_a_function_is_passed_on(void **state)
     tear_down(&f);
 }
 
+/* A guest waits for a word that is not 0, and codes are told by what is added to 0. */
+static void code_that_wraps_is_a_refusal(void **state)
+{
+    (void)state;
+    static const uint32_t codes[] = {UINT32_MAX, UINT32_MAX - 3, UINT32_MAX - 4}; /* the last gives 0 once 1 is added */
+    struct fixture f;
+    start_loaded(&f);
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
+        assert_int_equal(forward(&f, FAKE_CODE, &codes[i], sizeof codes[i]),
+                         APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED);
+    tear_down(&f);
+}
+
 static void unknown_function_has_no_dispatch(void **state)
 {
     (void)state;
@@ -173,7 +186,8 @@ static void codes_of_initialisation_are_passed_on(void **state)
     static const struct {
         const char *code;
         uint32_t result;
-    } cases[] = {{"0", 0}, {"6", 0}, {"4", 10}, {"1", 7}, {"14", 20}, {"5", 11}};
+    } cases[] = {{"0", 0}, {"6", 0}, {"4", 10}, {"1", 7}, {"14", 20}, {"5", 11},
+                 {"4294967295", 17}, {"4294967290", 17}, {"4294967289", 17}}; /* which would wrap */
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture f;
         set_up(&f, FAKE_BACKEND);
@@ -320,6 +334,7 @@ int main(void)
         cmocka_unit_test(results_come_back),
         cmocka_unit_test(room_is_told),
         cmocka_unit_test(code_of_a_function_is_passed_on),
+        cmocka_unit_test(code_that_wraps_is_a_refusal),
         cmocka_unit_test(unknown_function_has_no_dispatch),
         cmocka_unit_test(results_beyond_their_room_are_not_used),
         cmocka_unit_test(library_that_is_not_there_cannot_be_opened),
