@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,13 +25,22 @@ enum { THREADS = 4, ROUNDS = 200, ELEMENTS = 1024 };
 static const char *const apird_arguments[] = {"--listen", "@", "--ggml-library", "cpu", "--threads", "1", NULL};
 static const char *const two_devices_arguments[] = {"--listen", "@", "--ggml-library", FAULT_TWO, NULL};
 
+/* An application that dies is not to go on as the test does when it would. */
+static void run_application(void *data)
+{
+    static const int signals[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
+    void (*const *body)(void) = data;
+    (*body)();
+}
+
 /* Runs body in an application whose host is program. Whether the application ended well. */
-static bool application(const char *program, const char *const *arguments, void (*body)(void *), char *output,
-                        size_t size)
+static bool application(const char *program, const char *const *arguments, void (*body)(void))
 {
     struct process host;
     assert_true(process_start(&host, program, arguments));
-    bool good = in_child(host.socket, body, NULL, output, size);
+    bool good = in_child(host.socket, run_application, &body, NULL, 0);
     process_stop(&host);
     return good;
 }
@@ -89,16 +99,16 @@ static void fault_01_foreign_and_broken_nodes_are_passed_over(void **state)
     empty_folder(folder);
 }
 
-static void require_no_device(void *data)
+static void require_no_device(void)
 {
-    (void)data;
     require(count_devices() == 0, "there is no device");
 }
 
 static void fault_01_an_application_without_a_device_goes_on(void **state)
 {
     (void)state;
-    assert_true(in_child(NULL, require_no_device, NULL, NULL, 0));
+    void (*body)(void) = require_no_device;
+    assert_true(in_child(NULL, run_application, &body, NULL, 0));
 }
 
 /* --- fault 2 ---------------------------------------------------------------------------------------------------- */
@@ -147,10 +157,9 @@ static void *set_and_get(void *data)
     return NULL;
 }
 
-static void race(void *data)
+static void race(void)
 {
     pthread_t threads[THREADS];
-    (void)data;
     setenv("GGML_VIRTGPU_PROTOCOL", "0", 1);
     ggml_backend_dev_t device = load_device();
     for (int i = 0; i < THREADS; i++)
@@ -162,7 +171,7 @@ static void race(void *data)
 static void fault_02_threads_do_not_share_an_answer(void **state)
 {
     (void)state;
-    assert_true(application(APIRD, apird_arguments, race, NULL, 0));
+    assert_true(application(APIRD, apird_arguments, race));
 }
 
 /* --- fault 3 ---------------------------------------------------------------------------------------------------- */
@@ -179,13 +188,12 @@ static void fault_03_a_host_that_fails_is_no_device(void **state)
         {"--socket", "@", "--kill-after", "2", NULL},               /* dies while it loads */
     };
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        if (!application(RENDERER, hosts[i], require_no_device, NULL, 0))
+        if (!application(RENDERER, hosts[i], require_no_device))
             fail_msg("the application did not get over host %zu", i);
 }
 
-static void use_dying_host(void *data)
+static void use_dying_host(void)
 {
-    (void)data;
     setenv("GGML_VIRTGPU_PROTOCOL", "0", 1);
     setenv("GGML_VIRTGPU_TIMEOUT", "2", 1);
     ggml_backend_reg_t reg = ggml_backend_load(PLUGIN);
@@ -213,7 +221,7 @@ static void fault_03_no_failure_ends_the_application(void **state)
             const char *const arguments[] = {"--socket", "@", "--backend-library", BACKEND, "--ggml-library",
                                              CPU_LIBRARY, ways[way], number, NULL};
             snprintf(number, sizeof number, "%u", call);
-            if (!application(RENDERER, arguments, use_dying_host, NULL, 0))
+            if (!application(RENDERER, arguments, use_dying_host))
                 fail_msg("the application did not get over %s %u", ways[way], call);
         }
 }
@@ -225,7 +233,7 @@ static void fault_03_every_code_is_an_error_of_the_call(void **state)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         const char *const arguments[] = {"--socket", "@", "--backend-library", BACKEND, "--ggml-library", CPU_LIBRARY,
                                          "--code", codes[i], NULL};
-        if (!application(RENDERER, arguments, require_no_device, NULL, 0))
+        if (!application(RENDERER, arguments, require_no_device))
             fail_msg("code %s", codes[i]);
     }
 }
@@ -237,9 +245,8 @@ static void *read_name(void *data)
     return (void *)(uintptr_t)ggml_backend_dev_name(data);
 }
 
-static void compare_names(void *data)
+static void compare_names(void)
 {
-    (void)data;
     pthread_t thread;
     ggml_backend_reg_t reg = ggml_backend_load(PLUGIN);
     require(reg && ggml_backend_reg_dev_count(reg) == 2, "there are two devices");
@@ -256,12 +263,11 @@ static void compare_names(void *data)
 static void fault_13_two_devices_have_two_names(void **state)
 {
     (void)state;
-    assert_true(application(APIRD, two_devices_arguments, compare_names, NULL, 0));
+    assert_true(application(APIRD, two_devices_arguments, compare_names));
 }
 
-static void require_gpu(void *data)
+static void require_gpu(void)
 {
-    (void)data;
     require(count_devices() == 1, "there is a device");
     ggml_backend_dev_t device = ggml_backend_reg_dev_get(ggml_backend_load(PLUGIN), 0);
     require(ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_GPU, "it is one that applications use");
@@ -270,7 +276,7 @@ static void require_gpu(void *data)
 static void fault_14_a_cpu_of_the_host_is_used_by_applications(void **state)
 {
     (void)state;
-    assert_true(application(APIRD, apird_arguments, require_gpu, NULL, 0));
+    assert_true(application(APIRD, apird_arguments, require_gpu));
 }
 
 static void fault_14_fences_that_never_signal_hold_nothing_up(void **state)
@@ -278,7 +284,7 @@ static void fault_14_fences_that_never_signal_hold_nothing_up(void **state)
     (void)state;
     static const char *const arguments[] = {"--socket",     "@",           "--backend-library", BACKEND,
                                             "--ggml-library", CPU_LIBRARY, "--no-fences",       NULL};
-    assert_true(application(RENDERER, arguments, race, NULL, 0));
+    assert_true(application(RENDERER, arguments, race));
 }
 
 int main(void)
