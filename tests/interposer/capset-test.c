@@ -133,7 +133,9 @@ static void other_venus_contexts_are_the_real_librarys(void **state)
     /* a task of which the name was cut off is not one of ours */
     assert_int_equal(virgl_renderer_context_create_with_flags(1, CAPSET_VENUS, 15, "apir-ggml-virtg"), FAKE_RESULT);
     assert_string_equal(fake_virgl_take_call(), "context_create_with_flags 1 0x4 15 apir-ggml-virtg");
-    /* an OpenGL context with our name, too */
+    /* what stands behind the name is none of it */
+    assert_int_equal(virgl_renderer_context_create_with_flags(1, CAPSET_VENUS, 4, APIR_CONTEXT_MARKER), FAKE_RESULT);
+    /* an OpenGL context with our name is none of ours, either */
     assert_int_equal(virgl_renderer_context_create_with_flags(1, 2, 17, APIR_CONTEXT_MARKER), FAKE_RESULT);
     assert_string_equal(fake_virgl_take_call(), "context_create_with_flags 1 0x2 17 " APIR_CONTEXT_MARKER);
 }

@@ -144,6 +144,27 @@ static void a_resource_is_reused_at_once(void **state)
     }
 }
 
+static void a_blob_without_a_reference_is_taken_from_all_workers(void **state)
+{
+    (void)state;
+    hypervisor_create_context(1);
+    hypervisor_create_context(2);
+    for (uint32_t i = 1; i <= 3; i++) {
+        uint32_t *data = hypervisor_create_blob(1, 5);
+        virgl_renderer_ctx_attach_resource(2, 5);
+        virgl_renderer_resource_unref(5); /* attached as it is */
+        munmap(data, BLOB_SIZE);
+        data = hypervisor_create_blob(1, 5);
+        virgl_renderer_ctx_attach_resource(2, 5);
+        write_value(1, 5, 10 * i);
+        assert_int_equal(data[2], 10 * i);
+        write_value(2, 5, 10 * i + 1);
+        assert_int_equal(data[2], 10 * i + 1);
+        virgl_renderer_resource_unref(5);
+        munmap(data, BLOB_SIZE);
+    }
+}
+
 static void memory_outlives_its_resource(void **state)
 {
     (void)state;
@@ -226,6 +247,7 @@ int main(void)
         TEST(attaching_twice_is_as_once),
         TEST(a_blob_is_not_attached_to_other_contexts),
         TEST(a_resource_is_reused_at_once),
+        TEST(a_blob_without_a_reference_is_taken_from_all_workers),
         TEST(memory_outlives_its_resource),
         TEST(contexts_and_blobs_end_in_either_order),
         TEST(a_context_is_reused_while_the_worker_before_ends),

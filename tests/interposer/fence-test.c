@@ -199,6 +199,25 @@ static void polled_fences_from_before_a_reset_are_forgotten(void **state)
     assert_int_equal(hypervisor.count, 0);
 }
 
+static void fences_that_are_forgotten_wake_nobody(void **state)
+{
+    const uint32_t hang[] = {ECHO_HANG, 0, 0, 0};
+    int real = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)state;
+    fake_virgl_set_poll_fd(real);
+    hypervisor_submit(1, hang, 4);
+    make_fence(1, 0, 1);
+    virgl_renderer_reset(); /* ends the context, and with it the fence */
+    hypervisor_create_context(1);
+    make_fence(1, 0, 2);
+    assert_true(becomes_readable(virgl_renderer_get_poll_fd()));
+    virgl_renderer_poll();
+    assert_int_equal(hypervisor.count, 1);
+    assert_int_equal(hypervisor.fences[0].id, 2);
+    fake_virgl_set_poll_fd(-1);
+    close(real);
+}
+
 #define ASYNC(name) cmocka_unit_test_setup_teardown(name, set_up_async, tear_down)
 #define POLLED(name) cmocka_unit_test_setup_teardown(name, set_up_polled, tear_down)
 
@@ -215,6 +234,7 @@ int main(void)
         POLLED(polling_a_context_leaves_those_of_others),
         POLLED(one_descriptor_tells_of_our_fences_and_of_others),
         POLLED(polled_fences_from_before_a_reset_are_forgotten),
+        POLLED(fences_that_are_forgotten_wake_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
