@@ -6,6 +6,8 @@
 #include "executor/upstream-private.h"
 #include "util/clock.h"
 
+#define SPREAD UINT64_C(0x9e3779b97f4a7c15) /* odd, and about as many bits set as not: the clock's upper ones are not */
+
 enum role {
     ROLE_NONE,   /* not referred to */
     ROLE_SOURCE, /* of a node, or viewed */
@@ -20,8 +22,8 @@ struct slot {
 struct order {
     const struct apir_upstream_graph *from;
     struct slot *slots; /* ids to indices: open addressing, at most half full */
-    uint32_t mask;
-    uint64_t factor; /* odd, not known to the guest */
+    uint32_t bits;      /* there are 2^bits slots */
+    uint64_t factor;    /* odd, not known to the guest */
     uint8_t *roles;
     uint32_t *places; /* of from's tensors in the list: 1 + index, 0: not listed */
     struct apir_tensor *tensors;
@@ -34,10 +36,10 @@ struct order {
 static int allocate(struct order *self, struct apir_arena *arena)
 {
     size_t n = self->from->n_tensors, slots = 2;
-    while (slots < 2 * n)
-        slots *= 2;
-    self->mask = (uint32_t)(slots - 1);
-    self->factor = apir_clock_now() * 2 + 1;
+    self->bits = 1;
+    for (; slots < 2 * n; slots *= 2)
+        self->bits++;
+    self->factor = apir_clock_now() * SPREAD | 1;
     self->slots = apir_arena_alloc(arena, slots * sizeof *self->slots);
     self->roles = apir_arena_alloc(arena, n * sizeof *self->roles);
     self->places = apir_arena_alloc(arena, n * sizeof *self->places);
@@ -47,12 +49,14 @@ static int allocate(struct order *self, struct apir_arena *arena)
     return self->slots && self->roles && self->places && self->tensors && self->sources && self->nodes ? 0 : -ENOMEM;
 }
 
-/* The slot of an id, or the free one where it belongs. */
+/* The slot of an id, or the free one where it belongs: by the highest bits of the product, to which every bit of the id
+ * contributes. */
 static struct slot *slot_of(const struct order *self, uint64_t id)
 {
-    uint32_t i = (uint32_t)(id * self->factor >> 32) & self->mask;
+    const uint32_t mask = (UINT32_C(1) << self->bits) - 1;
+    uint32_t i = (uint32_t)(id * self->factor >> (64 - self->bits));
     while (self->slots[i].id != 0 && self->slots[i].id != id)
-        i = (i + 1) & self->mask;
+        i = (i + 1) & mask;
     return &self->slots[i];
 }
 

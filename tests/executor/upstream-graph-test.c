@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -261,6 +262,36 @@ static void an_op_that_the_device_cannot_do_is_a_failure(void **state)
     close_maker(&m);
 }
 
+/* A chain of n nodes whose ids differ in a few bits only; seconds of the processor that its order takes. */
+static double order_chain(uint32_t n, unsigned shift)
+{
+    struct apir_arena arena = {0};
+    struct apir_graph graph;
+    struct apir_upstream_tensor *tensors = apir_arena_alloc(&arena, n * sizeof *tensors);
+    uint64_t *nodes = apir_arena_alloc(&arena, n * sizeof *nodes);
+    assert_true(tensors && nodes);
+    for (uint32_t i = 0; i < n; i++) {
+        tensors[i] = guest_tensor((i + UINT64_C(1)) << shift, 1, 0, 4, 1);
+        nodes[i] = tensors[i].id;
+        for (unsigned s = 0; i > 0 && s < APIR_UPSTREAM_MAX_SRC; s++)
+            tensors[i].src[s] = nodes[i - 1];
+    }
+    clock_t start = clock();
+    assert_int_equal(apir_upstream_convert_graph(&arena, &(struct apir_upstream_graph){nodes, n, tensors, n}, &graph), 0);
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    assert_int_equal(graph.n_tensors, n);
+    apir_arena_finish(&arena);
+    return seconds;
+}
+
+/* The worst of these took a minute, in which the session could not end. */
+static void no_choice_of_ids_makes_a_graph_slow(void **state)
+{
+    (void)state;
+    for (unsigned shift = 0; shift <= 48; shift += 16)
+        assert_true(order_chain(65535, shift) < 5);
+}
+
 static void a_graph_of_nothing_is_computed(void **state)
 {
     (void)state;
@@ -515,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_cast_may_be_its_own_source),
         cmocka_unit_test(a_view_without_memory_is_left_out),
         cmocka_unit_test(an_op_that_the_device_cannot_do_is_a_failure),
+        cmocka_unit_test(no_choice_of_ids_makes_a_graph_slow),
         cmocka_unit_test(a_graph_of_nothing_is_computed),
         cmocka_unit_test(spoiled_graphs_are_refused),
         cmocka_unit_test(bytes_that_are_no_graph_are_refused),
