@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # set by who sources it
 # The deployed halves of APIR against ours, without a virtual machine: sourced by run-tests.sh (part upstream) and
 # run-suites.sh (part leaks), after lib.sh. They have set top, build, work, plugin and device.
 
@@ -30,11 +30,11 @@ host_stop() {
 
 # Ours: a daemon that serves deployed guests.
 start_daemon() { host_start "$build/bin/apird" --listen "$host_socket" --ggml-library cpu --threads 1 "$@"; }
-# Theirs, around our library: all contexts in one process, one call at a time, no sizes, fences that never signal. It has
-# no option for threads.
+# Theirs, around our library: all contexts in one process, one call at a time, no sizes, fences that never signal.
+# It has no option for threads.
 start_renderer() {
-  host_start env OMP_THREAD_LIMIT=1 "$build/tests/apir-test-renderer" --socket "$host_socket" --backend-library "$backend_library" \
-    --ggml-library cpu --no-fences "$@"
+  host_start env OMP_THREAD_LIMIT=1 "$build/tests/apir-test-renderer" --socket "$host_socket" \
+    --backend-library "$backend_library" --ggml-library cpu --no-fences "$@"
 }
 
 # on_host START CMD...: runs CMD while a host runs that START started; $host_pid is the host's.
@@ -186,8 +186,8 @@ upstream_part() {
   check "graphs that make no sense end only their worker" on_host start_daemon survives_bad_graphs
   check "2,000 calls and 200 graphs leave nothing on our daemon" on_host start_daemon leak_loop 2000
   check "2,000 calls and 200 graphs leave nothing in a renderer" on_host start_renderer leak_loop 2000
-  check "20,000 calls and 2,000 graphs of our plug-in leave nothing on our daemon" on_host start_daemon soak_0x 20000 2000
-  check "20,000 calls and 2,000 graphs of our plug-in leave nothing in a renderer" on_host start_renderer soak_0x 20000 2000
+  check "20,000 calls and 2,000 graphs of ours leave nothing on our daemon" on_host start_daemon soak_0x 20000 2000
+  check "20,000 calls and 2,000 graphs of ours leave nothing in a renderer" on_host start_renderer soak_0x 20000 2000
   section_end
 }
 

@@ -132,7 +132,8 @@ static const uint8_t *ask(struct upstream_session *session, uint32_t function)
 static void fault_07_what_is_announced_is_served(void **state)
 {
     (void)state;
-    const char *const choices[] = {NULL, "FAULT0", "FAULT1", "1"}, *const names[] = {"FAULT0", "FAULT0", "FAULT1", "FAULT1"};
+    const char *const choices[] = {NULL, "FAULT0", "FAULT1", "1"};
+    const char *const names[] = {"FAULT0", "FAULT0", "FAULT1", "FAULT1"};
     for (int i = 0; i < 4; i++) {
         const struct upstream_setup setup = {.executor = {.library = FAULT_TWO, .single_device = choices[i]}};
         struct upstream_session session;

@@ -103,7 +103,8 @@ static void fault_05_a_graph_lies_in_its_blob(void **state)
 
 /* A chain in the data blob: each tensor is the sum of the one before and the sample's second leaf. Only the last one is
  * listed as a node, if only_last. Returns the bytes. */
-static size_t write_chain(struct upstream_session *session, const struct sample *sample, unsigned length, bool only_last)
+static size_t write_chain(struct upstream_session *session, const struct sample *sample, unsigned length,
+                          bool only_last)
 {
     uint8_t *data = session->guest.data.data;
     const uint8_t *leafs = sample->shm.data + 4 + 8 * 2 + 4, *sum = leafs + 2 * TENSOR_BYTES;
