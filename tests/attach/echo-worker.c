@@ -28,6 +28,7 @@ struct worker {
     struct memory memories[MAX_MEMORIES];
     unsigned memory_end; /* entries from here on are free */
     unsigned submits;
+    pid_t parent;
     uint32_t slow_ms; /* of the next removal; 0: at once */
 };
 
@@ -113,8 +114,9 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
         raise(SIGKILL);
         return -1;
     case ECHO_HANG:
-        for (;;)
-            pause();
+        while (getppid() == worker->parent)
+            apir_clock_sleep(MS);
+        exit(1);
     case ECHO_SLEEP:
         apir_clock_sleep((uint64_t)words[1] * MS);
         return 0;
@@ -169,6 +171,7 @@ int main(int argc, char **argv)
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return 1;
+    worker->parent = getppid();
     apir_connection_init(&worker->connection, 3);
     int ret = serve(worker);
     fprintf(stderr, "echo-worker: %u submits\n", worker->submits);
