@@ -132,19 +132,20 @@ END
 
 help_test() {
   cat <<'END'
-usage: ./run test [ARGUMENT...]
+usage: ./run test [PART...]
 
-Builds with gcc, with clang and with sanitizers, and runs tests/run-tests.sh in the sandbox, which is given the
-arguments. Ends with the line "N passed, N failed, N skipped".
+Builds with gcc, with clang and with sanitizers, and runs tests/run-tests.sh in the sandbox: all parts, or those
+named (unit sanitize local upstream refusals faults vm doors demo). Ends with the line
+"N passed, N failed, N skipped".
 END
 }
 
 help_suites() {
   cat <<'END'
-usage: ./run suites [ARGUMENT...]
+usage: ./run suites [PART...]
 
-Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir.
-This takes hours.
+Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir, and
+long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs ops).
 END
 }
 

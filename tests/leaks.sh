@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Memory that grows: sourced by run-tests.sh and run-suites.sh, after lib.sh.
+# Memory that grows: sourced by run-suites.sh, after lib.sh.
 
 # Resident KiB of process $1, called $2, that are its own or shared memory, without the files that it maps. QEMU's shared
 # memory is the guest's.
@@ -56,4 +56,18 @@ leaks() {
   done
   [ -n "${last[program]}" ] && [ -n "${last[apird-worker]-}" ] || status=1
   return $status
+}
+
+# Prints what was measured, too.
+soaked() { # LABEL RUN...
+  check "$1" leaks 1024 100000 10000 "${@:2}"
+  grep ' KiB ' "$work/out" | sed 's/^/        /'
+}
+soak_part() {
+  section "100,000 calls and 10,000 graphs in a machine"
+  soaked "vhost-user" vm
+  GGML_VIRTGPU_PROTOCOL=0 soaked "vhost-user, 0.x" vm
+  soaked "virglrenderer" vm --door virglrenderer
+  VIRGL_ROUTE_VENUS_TO_APIR=1 GGML_VIRTGPU_PROTOCOL=0 soaked "virglrenderer, 0.x" vm --door virglrenderer
+  section_end
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long suites, in the sandbox: called by ./run suites. About an hour on two cores.
 #   APIR_BUILD   the build folder
-# Arguments: parts to run (ops archs vulkan splits leaks), all without any.
+# Arguments: parts to run (splits leaks soak vulkan archs ops), all without any.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -11,6 +11,8 @@ device='[virtgpu] CPU'
 plugin=$build/lib/libggml-virtgpu-apir.so
 # shellcheck source=tests/upstream-part.sh
 . "$top/tests/upstream-part.sh"
+# shellcheck source=tests/leaks.sh
+. "$top/tests/leaks.sh"
 
 ops_part() {
   section "every case of test-backend-ops"
@@ -70,10 +72,10 @@ splits_part() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(splits leaks vulkan archs ops)
+[ $# -gt 0 ] || parts=(splits leaks soak vulkan archs ops)
 for part in "${parts[@]}"; do
   case $part in
-    splits | leaks | vulkan | archs | ops) "${part}_part" ;;
+    splits | leaks | soak | vulkan | archs | ops) "${part}_part" ;;
     *) echo "run-suites.sh: no part named $part" >&2; exit 2 ;;
   esac
 done
