@@ -10,6 +10,7 @@
 #include <ggml.h>
 
 #include "executor/executor.h"
+#include "executor/ggml-log.h"
 #include "server/server.h"
 #include "upstream/foreign.h"
 #include "util/log.h"
@@ -41,7 +42,7 @@ struct worker {
     unsigned long context;
     bool probe;
     struct apir_log log;
-    struct apir_log ggml_log; /* what ggml says */
+    struct apir_ggml_log ggml_log;
     struct apir_shm_table memory;
     struct apir_executor_options options;
     struct apir_executor *executor;
@@ -173,23 +174,11 @@ static int parse_options(struct worker *worker, int argc, char **argv)
     return ret;
 }
 
-/* What ggml logs goes to our log; progress dots and the like only at debug level. */
-static void log_ggml(enum ggml_log_level level, const char *text, void *data)
-{
-    const struct apir_log *log = data;
-    enum apir_log_level ours = level == GGML_LOG_LEVEL_ERROR  ? APIR_LOG_ERROR
-                               : level == GGML_LOG_LEVEL_WARN ? APIR_LOG_WARN
-                                                              : APIR_LOG_DEBUG;
-    size_t length = strcspn(text, "\n");
-    if (length > 0)
-        apir_log_print(log, ours, "%.*s", (int)length, text);
-}
-
 /* A file of its own takes all that ggml says. Workers share it, so it is appended to. */
 static void open_ggml_log(struct worker *worker)
 {
     const char *path = getenv(GGML_LOG_VARIABLE);
-    worker->ggml_log = worker->log;
+    worker->ggml_log.log = worker->log;
     if (!path || !*path)
         return;
     FILE *file = fopen(path, "ae");
@@ -198,7 +187,7 @@ static void open_ggml_log(struct worker *worker)
         return;
     }
     setvbuf(file, NULL, _IOLBF, 0);
-    worker->ggml_log = (struct apir_log){.stream = file, .level = APIR_LOG_DEBUG, .prefix = "ggml"};
+    worker->ggml_log.log = (struct apir_log){.stream = file, .level = APIR_LOG_DEBUG, .prefix = "ggml"};
 }
 
 static void log_summary(const struct worker *worker)
@@ -223,7 +212,7 @@ static int probe(struct worker *worker)
     char message[1024];
     worker->log.level = APIR_LOG_ERROR;
     worker->log.stream = NULL; /* the reason is printed once, below */
-    worker->ggml_log = worker->log;
+    worker->ggml_log.log = worker->log;
     if (apir_executor_probe(worker->executor, stdout, message, sizeof message) < 0) {
         fprintf(stderr, "%s\n", message);
         return 1;
@@ -282,7 +271,7 @@ int main(int argc, char **argv)
         return ret == 0 ? 0 : 2;
     signal(SIGPIPE, SIG_IGN);
     open_ggml_log(&worker);
-    ggml_log_set(log_ggml, &worker.ggml_log);
+    apir_ggml_log_attach(&worker.ggml_log);
     apir_shm_table_init(&worker.memory);
     worker.options.memory = &worker.memory;
     worker.options.log = &worker.log;

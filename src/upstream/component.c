@@ -2,13 +2,13 @@
 #include "upstream/component.h"
 
 #include <errno.h>
-#include <ggml.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apir-upstream-protocol.h"
+#include "executor/ggml-log.h"
 #include "upstream/component-context.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -24,20 +24,11 @@ static struct {
     pthread_mutex_t lock; /* held while a ggml library is loaded: ggml's list of them has none */
     bool has_log;         /* guarded by lock */
     struct apir_log log;  /* written once, before the first context has it */
+    struct apir_ggml_log ggml_log;
 } component = {
     .contexts = {.lock = PTHREAD_MUTEX_INITIALIZER},
     .lock = PTHREAD_MUTEX_INITIALIZER,
 };
-
-static void log_ggml(enum ggml_log_level level, const char *text, void *data)
-{
-    size_t length = strcspn(text, "\n");
-    enum apir_log_level ours = level == GGML_LOG_LEVEL_ERROR  ? APIR_LOG_ERROR
-                               : level == GGML_LOG_LEVEL_WARN ? APIR_LOG_WARN
-                                                              : APIR_LOG_DEBUG;
-    if (length > 0)
-        apir_log_print(data, ours, "%.*s", (int)length, text);
-}
 
 /* Several processes may write to one file: each line is appended as a whole. The file stays open, like ggml's library. */
 static void open_log_locked(void)
@@ -51,7 +42,8 @@ static void open_log_locked(void)
     component.has_log = true;
     if (path && *path && !file)
         apir_warn(&component.log, "cannot open the file that " LOG_VARIABLE " names: %s", strerror(errno));
-    ggml_log_set(log_ggml, &component.log);
+    component.ggml_log.log = component.log;
+    apir_ggml_log_attach(&component.ggml_log);
 }
 
 /* A code of our own, as apir_backend_initialize returns it. */
