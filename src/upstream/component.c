@@ -2,6 +2,7 @@
 #include "upstream/component.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static struct {
     bool has_log;         /* guarded by lock */
     struct apir_log log;  /* written once, before the first context has it */
     struct apir_ggml_log ggml_log;
+    _Atomic bool complained; /* about a call to a context that is not initialised */
 } component = {
     .contexts = {.lock = PTHREAD_MUTEX_INITIALIZER},
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -128,7 +130,10 @@ EXPORT uint32_t apir_backend_dispatcher(uint32_t ctx_id, struct apir_component_c
     *enc_cur_after = enc_cur;
     struct apir_component_context *context = apir_component_contexts_get(&component.contexts, ctx_id);
     if (!context) {
-        apir_warn(&component.log, "context %u: function %u refused: it is not initialised", ctx_id, function);
+        /* once: calls are the guest's; relaxed: a flag, nothing is published by it */
+        bool again = atomic_exchange_explicit(&component.complained, true, memory_order_relaxed);
+        apir_log_print(&component.log, again ? APIR_LOG_DEBUG : APIR_LOG_WARN,
+                       "context %u: function %u refused: it is not initialised", ctx_id, function);
         return APIR_UPSTREAM_FUNCTION_CODE_REFUSED;
     }
     uint32_t code = run(context, function, dec_cur, (size_t)(dec_end - dec_cur), enc_cur, (size_t)(enc_end - enc_cur),

@@ -18,6 +18,7 @@
 
 enum {
     REFUSED = APIR_UPSTREAM_FUNCTION_CODE_REFUSED,
+    LOG_SIZE = 65536,
     INVALID = APIR_UPSTREAM_FUNCTION_CODE_INVALID_INDEX,
     ALREADY = APIR_COMPONENT_INITIALIZED_BASE + (int)APIR_UPSTREAM_BACKEND_CODE_ALREADY_INITED,
     CANNOT_OPEN = (int)APIR_UPSTREAM_LOAD_CODE_CANNOT_OPEN,
@@ -376,19 +377,42 @@ static void graphs_leave_nothing_behind(void **state)
     caller_unmap(shm, CALLER_BUFFER_SIZE);
 }
 
+/* All of the log so far. */
+static void read_log(char text[LOG_SIZE])
+{
+    FILE *file = fopen(getenv("APIR_LLAMA_CPP_LOG_TO_FILE"), "r");
+    assert_non_null(file);
+    text[fread(text, 1, LOG_SIZE - 1, file)] = '\0';
+    fclose(file);
+}
+
 static void the_log_is_appended_to_the_file(void **state)
 {
     (void)state;
-    char text[65536] = "";
+    char text[LOG_SIZE];
     reset()->component.deinit(3);
-    FILE *file = fopen(getenv("APIR_LLAMA_CPP_LOG_TO_FILE"), "r");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
+    read_log(text);
     assert_int_equal(strncmp(text, "an earlier line\n", 16), 0);
     assert_non_null(strstr(text, "context 3: cannot be cleaned up"));
     assert_non_null(strstr(text, "env var 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH' not defined"));
     assert_non_null(strstr(text, "env var 'APIR_LLAMA_CPP_GGML_LIBRARY_REG' not defined"));
+}
+
+/* A renderer may check once for all contexts that a library is loaded. */
+static void a_guest_without_a_library_cannot_fill_the_log(void **state)
+{
+    (void)state;
+    char text[LOG_SIZE];
+    reset();
+    caller_make_ready(1); /* there is a log */
+    caller_call(2, CALL(DEVICE_GET_COUNT));
+    read_log(text);
+    size_t before = strlen(text);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(caller_call(2, CALL(DEVICE_GET_COUNT)), REFUSED);
+    read_log(text);
+    assert_int_equal(strlen(text), before);
+    caller_get()->component.deinit(1);
 }
 
 static int make_log(void **state)
@@ -426,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_context_may_end_while_it_is_busy),
         cmocka_unit_test(graphs_leave_nothing_behind),
         cmocka_unit_test(the_log_is_appended_to_the_file),
+        cmocka_unit_test(a_guest_without_a_library_cannot_fill_the_log),
     };
     return cmocka_run_group_tests_name("component", tests, make_log, remove_log);
 }
