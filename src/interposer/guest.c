@@ -127,8 +127,10 @@ static void log_failure(const struct apir_guest *guest, int error)
     if (guest->host->workers >= APIR_MAX_WORKERS)
         apir_error(guest->host->log, "context %u: refused: %u workers run", guest->id, guest->host->workers);
     else if (options && options->socket)
-        apir_error(guest->host->log, "context %u: cannot connect to %s: %s; VIRGL_APIR_SOCKET is the --listen socket of "
-                   "an apird", guest->id, options->socket, strerror(-error));
+        apir_error(guest->host->log,
+                   "context %u: cannot connect to %s: %s; VIRGL_APIR_SOCKET is the --listen socket of "
+                   "an apird",
+                   guest->id, options->socket, strerror(-error));
     else
         apir_error(guest->host->log, "context %u: cannot start %s: %s; VIRGL_APIR_WORKER is the path of apird-worker",
                    guest->id, options ? options->path : "a worker", strerror(-error));

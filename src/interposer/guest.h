@@ -26,7 +26,7 @@ struct apir_host {
 /* Owned by the service from create to the end of its worker after end(). */
 struct apir_guest {
     struct apir_host *host;
-    uint32_t id; /* the guest's name of it, used again after end() */
+    uint32_t id;           /* the guest's name of it, used again after end() */
     struct apir_list link; /* the hypervisor's threads' until end(), with what follows */
     bool started;
     bool overran;
@@ -49,7 +49,8 @@ struct apir_guest *apir_guest_create(struct apir_host *host, uint32_t id);
 /* Starts the worker; once, before all that follows. Takes ownership of settings. */
 void apir_guest_start(struct apir_guest *guest, struct apir_settings *settings);
 
-/* A command of size bytes. 0, -EINVAL if it is too long, -ENOBUFS if too much waits (then the worker is lost), -ENOMEM. */
+/* A command of size bytes. 0, -EINVAL if it is too long, -ENOBUFS if too much waits (then the worker is lost), -ENOMEM.
+ */
 int apir_guest_submit(struct apir_guest *guest, const void *data, uint32_t size);
 
 /* Has the fence reported when the worker has reached it, or is lost. 0, as apir_retire_begin(), or -ENOMEM. */

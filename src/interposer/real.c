@@ -82,7 +82,10 @@ struct function {
     size_t offset; /* in struct apir_real_functions */
 };
 
-#define FUNCTION(member) {"virgl_renderer_" #member, offsetof(struct apir_real_functions, member)}
+#define FUNCTION(member)                                                                                               \
+    {                                                                                                                  \
+        "virgl_renderer_" #member, offsetof(struct apir_real_functions, member)                                        \
+    }
 
 static const struct function functions[] = {
     FUNCTION(init),

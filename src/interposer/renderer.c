@@ -229,7 +229,8 @@ void apir_renderer_poll(struct apir_renderer *renderer, uint32_t context)
     pthread_mutex_lock(&renderer->lock);
     struct apir_guest *guest = context ? find_locked(renderer, context) : NULL;
     if (guest && guest->poll_fd >= 0)
-        eventfd_read(guest->poll_fd, &count); /* before its fences are taken: what comes later makes it readable again */
+        eventfd_read(guest->poll_fd,
+                     &count); /* before its fences are taken: what comes later makes it readable again */
     bool forked = renderer->forked;
     pthread_mutex_unlock(&renderer->lock);
     if (!forked)
@@ -279,7 +280,8 @@ int apir_renderer_poll_fd(struct apir_renderer *renderer, int real)
 static void log_blob_locked(struct apir_renderer *renderer, uint32_t id, uint64_t size, int error)
 {
     if (error == -EMFILE && !renderer->short_of_files)
-        apir_warn(&renderer->log, "too many open files: blob %u is refused; raise the hypervisor's limit (ulimit -n)", id);
+        apir_warn(&renderer->log, "too many open files: blob %u is refused; raise the hypervisor's limit (ulimit -n)",
+                  id);
     renderer->short_of_files |= error == -EMFILE; /* said once: a guest must not fill the log */
     if (error != -EMFILE)
         apir_debug(&renderer->log, "blob %u of %llu bytes refused: %s", id, (unsigned long long)size, strerror(-error));
@@ -288,9 +290,7 @@ static void log_blob_locked(struct apir_renderer *renderer, uint32_t id, uint64_
 int apir_renderer_create_blob(struct apir_renderer *renderer, uint32_t id, uint64_t size)
 {
     pthread_mutex_lock(&renderer->lock);
-    int ret = renderer->forked
-                  ? -EINVAL
-                  : apir_resource_table_add(&renderer->resources, &renderer->host, id, size);
+    int ret = renderer->forked ? -EINVAL : apir_resource_table_add(&renderer->resources, &renderer->host, id, size);
     if (ret < 0)
         log_blob_locked(renderer, id, size, ret);
     pthread_mutex_unlock(&renderer->lock);

@@ -1,6 +1,6 @@
-/* What this library does in place of the real one: the contexts and blobs that are APIR's, and what a hypervisor asks of
- * them. Thread-safe; no call waits for a worker. Functions that return bool say whether what they were asked about is
- * ours: if not, nothing has happened, and the real library is to be asked. */
+/* What this library does in place of the real one: the contexts and blobs that are APIR's, and what a hypervisor asks
+ * of them. Thread-safe; no call waits for a worker. Functions that return bool say whether what they were asked about
+ * is ours: if not, nothing has happened, and the real library is to be asked. */
 #ifndef APIR_INTERPOSER_RENDERER_H
 #define APIR_INTERPOSER_RENDERER_H
 
@@ -16,9 +16,10 @@ enum { APIR_RENDERER_BUCKETS = 64 };
 
 /* There is one in a process, and it never ends. */
 struct apir_renderer {
-    pthread_mutex_t lock; /* guards what follows, but for the host's parts that have a lock, or a thread, of their own */
-    bool forked;          /* this process is a child of the one that called: it has no thread, hence no contexts */
-    char object[4096];    /* path of this library; "": unknown */
+    pthread_mutex_t
+        lock;          /* guards what follows, but for the host's parts that have a lock, or a thread, of their own */
+    bool forked;       /* this process is a child of the one that called: it has no thread, hence no contexts */
+    char object[4096]; /* path of this library; "": unknown */
     struct apir_log log;
     struct apir_host host;
     struct apir_config config;

@@ -18,7 +18,7 @@ struct apir_virgl_resource {
     struct apir_list link; /* apir_resource_table.buckets or .zombies */
     uint32_t id;
     struct apir_blob *blob;
-    void *mapping; /* of resource_map(); NULL: none */
+    void *mapping;     /* of resource_map(); NULL: none */
     struct iovec *iov; /* the hypervisor's */
     int iov_count;
     void *private_data; /* the hypervisor's */

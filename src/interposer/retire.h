@@ -1,5 +1,5 @@
-/* How fences of APIR contexts are reported to the hypervisor: at once from our thread if it asked for that, else when it
- * polls. Thread-safe. */
+/* How fences of APIR contexts are reported to the hypervisor: at once from our thread if it asked for that, else when
+ * it polls. Thread-safe. */
 #ifndef APIR_INTERPOSER_RETIRE_H
 #define APIR_INTERPOSER_RETIRE_H
 
@@ -30,7 +30,7 @@ struct apir_retire {
     pthread_mutex_t calling; /* held while our thread reports: a reset waits for that. Taken before lock */
     pthread_mutex_t lock;    /* guards what follows */
     struct apir_fence_callback callback;
-    bool at_once; /* else when the hypervisor polls */
+    bool at_once;           /* else when the hypervisor polls */
     unsigned generation;    /* fences of an earlier one are from before a reset: forgotten */
     unsigned count;         /* fences that were begun and not yet done */
     struct apir_list ready; /* apir_pending_fence.link, when the hypervisor polls */
@@ -52,8 +52,8 @@ int apir_retire_begin(struct apir_retire *retire, struct apir_pending_fence *fen
  * held; -1: none) readable. Ends with done(fence). */
 void apir_retire_end(struct apir_retire *retire, struct apir_pending_fence *fence, const int *also);
 
-/* The eventfd that is readable while a fence of that context, or of any (0), is ready: *fd (wake, or what end() is given),
- * made at the first call. -1 if there is nothing to poll for. */
+/* The eventfd that is readable while a fence of that context, or of any (0), is ready: *fd (wake, or what end() is
+ * given), made at the first call. -1 if there is nothing to poll for. */
 int apir_retire_fd(struct apir_retire *retire, uint32_t context, int *fd);
 
 /* Reports what is ready: of that context, or of all (0). To be called by the hypervisor's thread. */

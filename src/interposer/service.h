@@ -11,7 +11,7 @@
 #include "attach/loop.h"
 
 enum {
-    APIR_MAX_JOBS = 65536,                  /* that may wait; the thread takes them in microseconds */
+    APIR_MAX_JOBS = 65536,                 /* that may wait; the thread takes them in microseconds */
     APIR_MAX_JOB_BYTES = 64 * 1024 * 1024, /* the same, of the data in them: sixteen of the largest commands */
 };
 

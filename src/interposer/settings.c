@@ -78,9 +78,9 @@ static char *join(struct apir_arena *arena, const char *folder, size_t length, c
 /* The worker's program: as set, or where it is installed with this library, or with the system. */
 static const char *find_worker(struct apir_arena *arena, const char *object)
 {
-    static const char *const places[] = {"/../bin/apird-worker",         "/../libexec/apir/apird-worker",
-                                         "/../sbin/apird-worker",        "/apird-worker",
-                                         "/../../bin/apird-worker",      "/../../libexec/apir/apird-worker"};
+    static const char *const places[] = {"/../bin/apird-worker",    "/../libexec/apir/apird-worker",
+                                         "/../sbin/apird-worker",   "/apird-worker",
+                                         "/../../bin/apird-worker", "/../../libexec/apir/apird-worker"};
     static const char usual[] = "/usr/bin/apird-worker";
     const char *set = getenv("VIRGL_APIR_WORKER");
     const char *slash = object ? strrchr(object, '/') : NULL;
@@ -235,7 +235,8 @@ void apir_settings_open_log(struct apir_log *log)
 {
     const char *path = getenv("VIRGL_APIR_LOG_TO_FILE");
     FILE *file = path && *path ? fopen(path, "ae") : NULL;
-    log->level = (enum apir_log_level)read_number("VIRGL_APIR_LOG_LEVEL", APIR_LOG_ERROR, APIR_LOG_DEBUG, APIR_LOG_INFO);
+    log->level =
+        (enum apir_log_level)read_number("VIRGL_APIR_LOG_LEVEL", APIR_LOG_ERROR, APIR_LOG_DEBUG, APIR_LOG_INFO);
     log->prefix = "virglrenderer-apir";
     log->stream = file ? file : stderr;
     if (path && *path && !file)

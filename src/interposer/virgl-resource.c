@@ -277,9 +277,9 @@ int virgl_renderer_transfer_read_iov(uint32_t handle, uint32_t ctx_id, uint32_t 
     const struct apir_real_functions *real = apir_interposer_real();
     if (is_ours(handle))
         return EINVAL;
-    return real->transfer_read_iov ? real->transfer_read_iov(handle, ctx_id, level, stride, layer_stride, box, offset,
-                                                             iov, iovec_cnt)
-                                   : ENOSYS;
+    return real->transfer_read_iov
+               ? real->transfer_read_iov(handle, ctx_id, level, stride, layer_stride, box, offset, iov, iovec_cnt)
+               : ENOSYS;
 }
 
 int virgl_renderer_transfer_write_iov(uint32_t handle, uint32_t ctx_id, int level, uint32_t stride,
@@ -289,7 +289,7 @@ int virgl_renderer_transfer_write_iov(uint32_t handle, uint32_t ctx_id, int leve
     const struct apir_real_functions *real = apir_interposer_real();
     if (is_ours(handle))
         return EINVAL;
-    return real->transfer_write_iov ? real->transfer_write_iov(handle, ctx_id, level, stride, layer_stride, box, offset,
-                                                               iovec, iovec_cnt)
-                                    : ENOSYS;
+    return real->transfer_write_iov
+               ? real->transfer_write_iov(handle, ctx_id, level, stride, layer_stride, box, offset, iovec, iovec_cnt)
+               : ENOSYS;
 }

@@ -87,7 +87,7 @@ static void there_are_only_so_many_entries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_key_has_the_value_set_last),   TEST(contexts_have_keys_of_their_own),
+        TEST(a_key_has_the_value_set_last),           TEST(contexts_have_keys_of_their_own),
         TEST(what_is_missing_or_too_long_is_refused), TEST(a_context_has_only_so_many_keys),
         TEST(there_are_only_so_many_entries),
     };

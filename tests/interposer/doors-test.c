@@ -20,8 +20,8 @@ static char *run_program(const char *variables)
     *strrchr(folder, '/') = '\0';
     snprintf(settings, sizeof settings, variables, folder);
     /* our sanitized library comes before the sanitizer's own, by its nature */
-    snprintf(command, sizeof command, "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 %s exec %s/interposed-program",
-             settings, folder);
+    snprintf(command, sizeof command,
+             "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 %s exec %s/interposed-program", settings, folder);
     FILE *output = popen(command, "r");
     assert_non_null(output);
     line[0] = '\0';
@@ -46,8 +46,7 @@ static void preloaded_we_are_in_front(void **state)
 static void the_drop_in_is_in_front_and_brings_the_real_one(void **state)
 {
     (void)state;
-    assert_string_equal(run_program("LD_LIBRARY_PATH=%s/drop-in"),
-                        "linked 24, opened 24, real called, other called\n");
+    assert_string_equal(run_program("LD_LIBRARY_PATH=%s/drop-in"), "linked 24, opened 24, real called, other called\n");
 }
 
 int main(void)

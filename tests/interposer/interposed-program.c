@@ -1,4 +1,5 @@
-/* A program that is linked with libvirglrenderer.so.1 and knows nothing of us. Prints what it finds behind that name. */
+/* A program that is linked with libvirglrenderer.so.1 and knows nothing of us. Prints what it finds behind that name.
+ */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>

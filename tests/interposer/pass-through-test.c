@@ -7,10 +7,10 @@
 
 static char expected[512];
 
-#define EXPECT_CALL(...)                                                                                              \
-    do {                                                                                                              \
-        snprintf(expected, sizeof expected, __VA_ARGS__);                                                             \
-        assert_string_equal(fake_virgl_take_call(), expected);                                                        \
+#define EXPECT_CALL(...)                                                                                               \
+    do {                                                                                                               \
+        snprintf(expected, sizeof expected, __VA_ARGS__);                                                              \
+        assert_string_equal(fake_virgl_take_call(), expected);                                                         \
     } while (0)
 
 static void start_and_end_reach_the_real_library(void **state)

@@ -43,8 +43,8 @@ static void our_contexts_work_beside_it(void **state)
     const uint32_t words[] = {ECHO_WRITE, 5, 8, 31};
     (void)state;
     real_function("virgl_renderer_init");
-    int ret = hypervisor_start(&hypervisor, VIRGL_RENDERER_NO_VIRGL | VIRGL_RENDERER_ASYNC_FENCE_CB |
-                                                VIRGL_RENDERER_THREAD_SYNC);
+    int ret = hypervisor_start(&hypervisor,
+                               VIRGL_RENDERER_NO_VIRGL | VIRGL_RENDERER_ASYNC_FENCE_CB | VIRGL_RENDERER_THREAD_SYNC);
     if (ret != 0) {
         print_message("virgl_renderer_init() without a display: %d\n", ret);
         skip();

@@ -15,9 +15,13 @@ static size_t logged_size;
 
 static int set_up(void **state)
 {
-    static const char *const variables[] = {
-        "VIRGL_APIR_BACKEND_LIBRARY", "APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "APIR_LLAMA_CPP_GGML_LIBRARY_REG",
-        "APIR_LLAMA_CPP_GGML_LIBRARY_INIT", "VIRGL_APIR_SOCKET", "VIRGL_APIR_WORKER", "VIRGL_APIR_THREADS"};
+    static const char *const variables[] = {"VIRGL_APIR_BACKEND_LIBRARY",
+                                            "APIR_LLAMA_CPP_GGML_LIBRARY_PATH",
+                                            "APIR_LLAMA_CPP_GGML_LIBRARY_REG",
+                                            "APIR_LLAMA_CPP_GGML_LIBRARY_INIT",
+                                            "VIRGL_APIR_SOCKET",
+                                            "VIRGL_APIR_WORKER",
+                                            "VIRGL_APIR_THREADS"};
     (void)state;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         unsetenv(variables[i]);
