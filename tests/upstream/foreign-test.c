@@ -134,7 +134,7 @@ static void code_that_wraps_is_a_refusal(void **state)
     start_loaded(&f);
     for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
         assert_int_equal(forward(&f, FAKE_CODE, &codes[i], sizeof codes[i]),
-                         APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED);
+                         (uint32_t)APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE + APIR_UPSTREAM_FUNCTION_CODE_REFUSED);
     tear_down(&f);
 }
 
