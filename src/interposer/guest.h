@@ -12,7 +12,9 @@
 #include "interposer/service.h"
 #include "interposer/settings.h"
 
-enum { APIR_MAX_WORKERS = 256 }; /* that run at a time, of one hypervisor: as many programs of the guest */
+enum {
+    APIR_MAX_WORKERS = 128, /* of one hypervisor: as many programs of its guest, also those that are ending */
+};
 
 /* What all contexts share. */
 struct apir_host {

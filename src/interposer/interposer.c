@@ -1,8 +1,9 @@
 #include "interposer/interposer.h"
 
 #include <dlfcn.h>
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/capset.h"
 
@@ -29,12 +30,23 @@ static void in_child(void)
     apir_renderer_forked(&state.renderer);
 }
 
-__attribute__((constructor)) static void load(void)
+/* Our own path, which stays good when the hypervisor changes its folder. */
+static void find_object(char *path, size_t size)
 {
     Dl_info info;
+    char full[PATH_MAX];
+    path[0] = '\0';
+    if (!dladdr(&state, &info) || !info.dli_fname)
+        return;
+    const char *name = info.dli_fname[0] == '/' ? info.dli_fname : realpath(info.dli_fname, full);
+    if (name && strlen(name) < size)
+        strcpy(path, name);
+}
+
+__attribute__((constructor)) static void load(void)
+{
     apir_renderer_init(&state.renderer);
-    if (dladdr(&state, &info) && info.dli_fname)
-        snprintf(state.renderer.object, sizeof state.renderer.object, "%s", info.dli_fname);
+    find_object(state.renderer.object, sizeof state.renderer.object);
     pthread_atfork(before_fork, after_fork, in_child);
 }
 

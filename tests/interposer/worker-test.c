@@ -154,6 +154,44 @@ static void a_worker_that_hangs_does_not_hold_the_hypervisor(void **state)
     free(much);
 }
 
+/* Whether a new context gets a worker. */
+static bool is_served(void)
+{
+    hypervisor_create_context(7);
+    char *page = hypervisor_create_blob(7, 5);
+    const uint32_t words[] = {ECHO_WRITE, 5, 8, 31};
+    hypervisor_submit(7, words, 4);
+    bool served = hypervisor_fence(&hypervisor, 7, 1) && page[8] == 31;
+    hypervisor_destroy_blob(7, 5, page);
+    virgl_renderer_context_destroy(7);
+    return served;
+}
+
+static void there_are_only_so_many_workers(void **state)
+{
+    enum { MAX_WORKERS = 128, LAST = 1000 };
+    const uint32_t last_handshake[] = {APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, 6, 0, 2, APIR_HANDSHAKE_MAGIC, 1, 0};
+    (void)state;
+    hypervisor_create_context(LAST);
+    char *page = hypervisor_create_blob(1, 5);
+    for (uint32_t context = 2; context <= MAX_WORKERS; context++) {
+        hypervisor_create_context(context);
+        virgl_renderer_ctx_attach_resource((int)context, 5);
+    }
+    char *last_page = hypervisor_create_blob(LAST, 6);
+    hypervisor_submit(LAST, last_handshake, 8);
+    assert_int_equal(hypervisor_wait_word(last_page + APIR_STATUS_DEAD_OFFSET), 1);
+    hypervisor_submit(1, handshake, 8); /* the others live */
+    assert_int_equal(hypervisor_wait_word(page), APIR_HANDSHAKE_CODE + 1);
+    hypervisor_destroy_blob(LAST, 6, last_page);
+    hypervisor_destroy_blob(1, 5, page);
+    virgl_renderer_reset();
+    uint64_t limit = apir_clock_now() + UINT64_C(10) * SECOND;
+    while (!is_served() && apir_clock_now() < limit)
+        ; /* workers that are ending count, too */
+    assert_true(is_served());
+}
+
 static void the_worker_is_started_when_it_is_needed(void **state)
 {
     const uint32_t words[] = {ECHO_ENVIRONMENT, 5, 0, 0};
@@ -299,6 +337,7 @@ int main(void)
         TEST(a_deployed_guest_gets_an_answer_from_the_dead),
         TEST(a_worker_that_cannot_start_is_as_a_dead_one),
         TEST(a_worker_that_hangs_does_not_hold_the_hypervisor),
+        TEST(there_are_only_so_many_workers),
         TEST(the_worker_is_started_when_it_is_needed),
         TEST(a_context_is_configured_until_its_worker_starts),
         TEST(a_forked_child_has_no_contexts),
