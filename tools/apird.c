@@ -144,19 +144,12 @@ static int add_path(const char *name, const char **paths, unsigned *count, const
     return 0;
 }
 
-/* Two numbers, neither of them 0. */
 static int parse_functions(const char *name, const char *text, struct apir_worker_options *worker)
 {
-    unsigned first, second;
-    char rest;
-    if (text[strspn(text, "0123456789,")] ||
-        sscanf(text, "%9u,%9u%c", &first, &second, &rest) != 2 || first == 0 || second == 0 || first == second) {
+    int ret = apir_worker_options_set_functions(worker, text);
+    if (ret < 0)
         fprintf(stderr, "apird: --%s %s: expected two numbers, as in 23,24\n", name, text);
-        return -EINVAL;
-    }
-    worker->backend_initialize = first;
-    worker->backend_cleanup = second;
-    return 0;
+    return ret;
 }
 
 static int parse_option(struct options *options, int option, const char *name)

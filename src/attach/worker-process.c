@@ -14,6 +14,18 @@
 
 enum { MAX_ARGUMENTS = 24 };
 
+int apir_worker_options_set_functions(struct apir_worker_options *options, const char *text)
+{
+    unsigned first, second;
+    char rest;
+    if (text[strspn(text, "0123456789,")] || sscanf(text, "%9u,%9u%c", &first, &second, &rest) != 2 || first == 0 ||
+        second == 0 || first == second)
+        return -EINVAL;
+    options->backend_initialize = first;
+    options->backend_cleanup = second;
+    return 0;
+}
+
 static void forget(struct apir_worker_process *process)
 {
     apir_loop_clear_timer(&process->timer);

@@ -31,6 +31,9 @@ struct apir_worker_options {
     int log_fd;                    /* the worker's stderr, borrowed */
 };
 
+/* Sets the numbers of the two functions from "INIT,CLEANUP": neither is 0, and they differ. 0, or -EINVAL. */
+int apir_worker_options_set_functions(struct apir_worker_options *options, const char *text);
+
 /* Lives inside its owner, which must keep it until ended is called (only then the process is gone). */
 struct apir_worker_process {
     struct apir_loop *loop;

@@ -176,6 +176,15 @@ static const char *const *make_environment(struct apir_arena *arena, const struc
     return result;
 }
 
+/* What guests of the protocol 0.x are shown. */
+static int read_upstream(struct apir_settings *settings, const struct apir_log *log)
+{
+    const char *functions = getenv("VIRGL_APIR_UPSTREAM_FUNCTIONS");
+    if (functions && *functions && apir_worker_options_set_functions(&settings->options, functions) < 0)
+        apir_warn(log, "VIRGL_APIR_UPSTREAM_FUNCTIONS=%s is ignored: it is two numbers, as in 23,24", functions);
+    return keep(&settings->arena, getenv("VIRGL_APIR_SINGLE_DEVICE"), &settings->options.single_device);
+}
+
 /* In words that users know. */
 static void log_problems(const struct values *values, const struct apir_log *log)
 {
@@ -201,7 +210,7 @@ static int fill(struct apir_settings *settings, const struct values *values, con
     if (options->socket)
         return 0; /* the other settings are those of the apird behind it */
     log_problems(values, log);
-    if (keep(arena, values->of[GGML_LIBRARY], &options->ggml_library) < 0 ||
+    if (read_upstream(settings, log) < 0 || keep(arena, values->of[GGML_LIBRARY], &options->ggml_library) < 0 ||
         keep(arena, values->of[BACKEND_LIBRARY], &options->backend_library) < 0)
         return -ENOMEM;
     if (values->of[GGML_REG])

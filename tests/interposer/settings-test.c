@@ -21,7 +21,9 @@ static int set_up(void **state)
                                             "APIR_LLAMA_CPP_GGML_LIBRARY_INIT",
                                             "VIRGL_APIR_SOCKET",
                                             "VIRGL_APIR_WORKER",
-                                            "VIRGL_APIR_THREADS"};
+                                            "VIRGL_APIR_THREADS",
+                                            "VIRGL_APIR_SINGLE_DEVICE",
+                                            "VIRGL_APIR_UPSTREAM_FUNCTIONS"};
     (void)state;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         unsetenv(variables[i]);
@@ -74,6 +76,29 @@ static void the_environment_is_used_when_nothing_is_configured(void **state)
     assert_null(settings->options.socket);
     assert_int_equal(logged_size, 0);
     apir_settings_destroy(settings);
+}
+
+static void what_guests_of_0_x_see_can_be_set(void **state)
+{
+    (void)state;
+    setenv("VIRGL_APIR_SINGLE_DEVICE", "Vulkan1", 1);
+    setenv("VIRGL_APIR_UPSTREAM_FUNCTIONS", "30,31", 1);
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "/opt/ggml.so", 1);
+    struct apir_settings *settings = apir_settings_create(&config, 1, object, &logger);
+    assert_string_equal(settings->options.single_device, "Vulkan1");
+    assert_int_equal(settings->options.backend_initialize, 30);
+    assert_int_equal(settings->options.backend_cleanup, 31);
+    assert_int_equal(logged_size, 0);
+    apir_settings_destroy(settings);
+
+    static const char *const wrong[] = {"30", "30,", "0,1", "7,7", "1,2,3", "a,b", "-1,2"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("VIRGL_APIR_UPSTREAM_FUNCTIONS", wrong[i], 1);
+        settings = apir_settings_create(&config, 1, object, &logger);
+        assert_int_equal(settings->options.backend_initialize, 0);
+        assert_non_null(strstr(logged, "VIRGL_APIR_UPSTREAM_FUNCTIONS"));
+        apir_settings_destroy(settings);
+    }
 }
 
 static void the_environment_is_ignored_once_a_key_is_set(void **state)
@@ -176,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_environment_is_used_when_nothing_is_configured),
+        TEST(what_guests_of_0_x_see_can_be_set),
         TEST(the_environment_is_ignored_once_a_key_is_set),
         TEST(a_missing_library_is_told_in_known_words),
         TEST(an_empty_registration_is_told_in_known_words),
