@@ -207,12 +207,14 @@ kill_at_work() { # PID NAME
   # shellcheck disable=SC2046  # one word for each process
   kill -9 $(below "$1" "$2")
 }
-# Waits for a line of the VM's output.
+# Waits for a line of the output of the VM, whose ./run is the job $vm. A boot that hangs is tried once more.
 vm_says() { # LINE
-  for _ in $(seq 900); do
+  local end=$((SECONDS + 300))
+  while [ $SECONDS -lt $end ] && kill -0 "$vm" 2>/dev/null; do
     ! grep -qx "$1" "$work/vm" || return 0
     sleep 0.1
   done
+  ! grep -qx "$1" "$work/vm" || return 0
   echo "the guest did not say: $1"
   return 1
 }
