@@ -50,8 +50,11 @@ leaks() {
   first[program]=$(sed -n 's/^start //p' "$work/soak")
   last[program]=$(sed -n 's/^end //p' "$work/soak")
   [ "$status" = 0 ] || { echo "apir-soak ended with exit code $status"; return 1; }
-  for name in "${!last[@]}"; do
+  for name in program apird apird-worker qemu-system; do
+    [ -n "${last[$name]-}" ] || continue
     echo "$name: ${first[$name]} KiB after a tenth, ${last[$name]} KiB at the end"
+    # an emulated processor keeps what it has translated
+    [ "$name" != qemu-system ] || limit=16384
     [ $((last[$name] - first[$name])) -le "$limit" ] || status=1
   done
   [ -n "${last[program]}" ] && [ -n "${last[apird-worker]-}" ] || status=1
