@@ -149,6 +149,14 @@ survives_bad_graphs() {
   deployed_guest --graphs && deployed_guest
 }
 
+# A guest that dies in the middle of its work takes nobody with it.
+killed_guest() {
+  "$build/tests/apir-deployed-guest" --socket "$host_socket" --samples "$vectors" --loop 1000000 >/dev/null 2>&1 &
+  local victim=$!
+  sleep 1
+  kill -9 $victim && ! wait $victim && deployed_guest
+}
+
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 upstream_ops='ADD,MUL,SCALE,CPY,CONT,GET_ROWS,NORM,RMS_NORM,SOFT_MAX,ROPE,SUM_ROWS,MUL_MAT'
@@ -174,6 +182,8 @@ upstream_part() {
   check "deployed guest, buffers of its memory, on our backend library" on_host start_renderer deployed_guest --fromptr
   check "two deployed guests at once on our daemon" on_host start_daemon deployed_guest --many
   check "two contexts at once on our backend library" on_host start_renderer deployed_guest --many
+  check "a deployed guest that is killed harms nobody on our daemon" on_host start_daemon killed_guest
+  check "a deployed guest that is killed harms nobody in a renderer" on_host start_renderer killed_guest
   check "two contexts, a renderer that tells sizes" on_host 'start_renderer --say-sizes' deployed_guest --many
   check "our plug-in in 0.x on our daemon: the tokens are as natively" on_host start_daemon same_tokens
   check "our plug-in in 0.x on our backend library: the tokens are as natively" on_host start_renderer same_tokens
