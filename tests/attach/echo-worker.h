@@ -7,7 +7,7 @@ enum {
     ECHO_WRITE = 0x100,  /* memory id, byte offset, value: writes the value there */
     ECHO_SUM = 0x101,    /* memory id, byte offset, words...: writes their sum */
     ECHO_DIE = 0x102,    /* is killed by a signal */
-    ECHO_HANG = 0x103,   /* does nothing any more, not even end; only not without its parent */
+    ECHO_HANG = 0x103,   /* does nothing any more, not even end, while the other end is open */
     ECHO_SLEEP = 0x104,  /* milliseconds: takes nothing for that long */
     ECHO_LINGER = 0x105, /* milliseconds: goes on writing to the memory that is removed next, for that long */
     ECHO_EXIT = 0x106,   /* code: exits */
