@@ -10,7 +10,7 @@
 #include "attach/listener.h"
 #include "util/fd.h"
 #include "wire/capset.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 enum {
     HANDSHAKE_WORDS = 6, /* of apir's own handshake, up to the magic */

@@ -8,7 +8,7 @@
 
 #include <ggml-backend.h>
 
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 struct apir_device;
 

@@ -10,7 +10,7 @@
 #include "client/upstream.h"
 #include "util/clock.h"
 #include "wire/capset.h"
-#include "wire/mailbox.h"
+#include "wire/ring.h"
 
 enum {
     SIZE_OFFSET = 4, /* of request_header.size: known only once the arguments are written */
@@ -23,8 +23,9 @@ enum {
 struct apir_queue {
     struct apir_session *session; /* borrowed */
     uint32_t id;
-    struct apir_shm mailbox;    /* none when the session speaks 0.x: calls are then served in this process */
-    uint8_t *request;           /* where requests are written: the mailbox's area, or memory of its own */
+    struct apir_shm memory;     /* none when the session speaks 0.x: calls are then served in this process */
+    struct apir_ring_producer ring;
+    uint8_t *request;           /* what is written before it goes into the ring */
     pthread_mutex_t lock;       /* recursive; held for the length of a call; guards all below */
     uint32_t call;              /* the one in flight */
     _Atomic uint64_t sequence;  /* of the last call begun; written under the lock, read by other queues */
@@ -68,31 +69,27 @@ static void init_lock(pthread_mutex_t *lock)
 }
 
 /* Where requests go. */
-static int open_mailbox(struct apir_queue *queue)
+static int open_ring(struct apir_queue *queue)
 {
-    int ret = apir_session_shm_create(queue->session, APIR_MAILBOX_SIZE, &queue->mailbox);
+    int ret = apir_session_shm_create(queue->session, APIR_QUEUE_SIZE, &queue->memory);
     if (ret < 0)
         return ret;
-    memset(queue->mailbox.data, 0, APIR_MAILBOX_REQUEST_OFFSET);
-    queue->request = (uint8_t *)queue->mailbox.data + APIR_MAILBOX_REQUEST_OFFSET;
-    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, queue->id, queue->mailbox.id};
+    memset(queue->memory.data, 0, APIR_RING_OFFSET);
+    apir_ring_producer_init(&queue->ring, queue->memory.data);
+    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, queue->id, queue->memory.id};
     ret = apir_session_submit(queue->session, words, 3);
+    if (ret == 0)
+        ret = apir_session_sync(queue->session); /* calls of other queues may wait for calls of this one */
     if (ret < 0)
-        apir_session_shm_destroy(queue->session, &queue->mailbox);
+        apir_session_shm_destroy(queue->session, &queue->memory);
     return ret;
 }
 
-static int open_local(struct apir_queue *queue)
-{
-    queue->request = malloc(APIR_MAILBOX_AREA_SIZE);
-    return queue->request ? 0 : -ENOMEM;
-}
-
-static void close_mailbox(struct apir_queue *queue)
+static void close_ring(struct apir_queue *queue)
 {
     const uint32_t words[] = {APIR_COMMAND_CLOSE_QUEUE, queue->id, 0};
     apir_session_submit(queue->session, words, 3);
-    apir_session_shm_destroy(queue->session, &queue->mailbox);
+    apir_session_shm_destroy(queue->session, &queue->memory);
 }
 
 struct apir_queue *apir_queue_open(struct apir_session *session)
@@ -103,13 +100,14 @@ struct apir_queue *apir_queue_open(struct apir_session *session)
     queue->session = session;
     init_lock(&queue->lock);
     int ret = -ENOMEM;
-    queue->reply = malloc(APIR_MAILBOX_AREA_SIZE);
-    if (!queue->reply)
-        goto err_queue;
+    queue->request = malloc(APIR_MAX_RECORD);
+    queue->reply = malloc(APIR_MAX_RECORD);
+    if (!queue->request || !queue->reply)
+        goto err_reply;
     ret = take_number(session, queue);
     if (ret < 0)
         goto err_reply;
-    ret = session->upstream ? open_local(queue) : open_mailbox(queue);
+    ret = session->upstream ? 0 : open_ring(queue);
     if (ret < 0)
         goto err_number;
     return queue;
@@ -117,8 +115,8 @@ struct apir_queue *apir_queue_open(struct apir_session *session)
 err_number:
     give_number(queue);
 err_reply:
+    free(queue->request);
     free(queue->reply);
-err_queue:
     pthread_mutex_destroy(&queue->lock);
     free(queue);
     errno = -ret;
@@ -130,12 +128,11 @@ void apir_queue_close(struct apir_queue *queue)
     if (!queue)
         return;
     if (apir_session_error(queue->session) != -EOWNERDEAD) {
-        if (queue->mailbox.data)
-            close_mailbox(queue);
+        if (queue->memory.data)
+            close_ring(queue);
         give_number(queue);
     }
-    if (queue->session->upstream)
-        free(queue->request);
+    free(queue->request);
     apir_arena_finish(&queue->scratch);
     free(queue->reply);
     pthread_mutex_destroy(&queue->lock);
@@ -203,7 +200,7 @@ int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *r
     queue->call = call;
     queue->started_ns = apir_clock_now();
     uint64_t sequence = apir_queue_next(queue);
-    apir_enc_init(request, queue->request, APIR_MAILBOX_AREA_SIZE);
+    apir_enc_init(request, queue->request, APIR_MAX_RECORD);
     struct apir_request_header header = {
         .call = call, .sequence = sequence, .waits = queue->waits, .n_waits = queue->n_waits};
     apir_encode_request_header(request, &header);
@@ -221,20 +218,24 @@ static int probe(struct apir_session *session)
     return transport->ops->probe(transport, words, sizeof words, PROBE_TIMEOUT_NS);
 }
 
-/* 0 once the worker has answered, -errno if it never will. */
-static int wait_reply(struct apir_queue *queue, struct apir_mailbox *mailbox, uint32_t before)
+/* 0 once the worker has done call `sequence`, -errno if it never will. */
+static int wait_complete(struct apir_queue *queue, uint64_t sequence)
 {
     struct apir_session *session = queue->session;
     struct apir_transport *transport = session->transport;
+    struct apir_ring *ring = queue->ring.ring;
     uint64_t limit = queue->call == APIR_CALL_LOAD_LIBRARY ? queue->session->load_ns : UINT64_MAX;
     uint64_t next_probe = PROBE_INTERVAL_NS;
-    /* acquire: pairs with the worker's release after it wrote the reply */
-    while (atomic_load_explicit(&mailbox->reply, memory_order_acquire) == before) {
+    while (!apir_ring_is_complete(ring, sequence)) {
+        /* relaxed: a value to wait for a change of; apir_ring_is_complete looks again */
+        uint32_t seen = atomic_load_explicit(&ring->completed, memory_order_relaxed);
         uint64_t waited = apir_clock_now() - queue->started_ns;
+        if (apir_ring_is_complete(ring, sequence))
+            break;
         if (waited >= limit)
             return -ETIMEDOUT;
-        int ret = transport->ops->wait(transport, &mailbox->reply, before, &mailbox->sleeping, limit - waited);
-        if (atomic_load_explicit(&mailbox->reply, memory_order_acquire) != before)
+        int ret = transport->ops->wait(transport, &ring->completed, seen, &ring->sleeping, limit - waited);
+        if (apir_ring_is_complete(ring, sequence))
             break;
         if (ret == 0 && apir_session_is_dead(session))
             ret = -EPIPE;
@@ -253,9 +254,9 @@ static int wait_reply(struct apir_queue *queue, struct apir_mailbox *mailbox, ui
 /* Copies the reply out of shared memory and reads its header; *reply is then at the results. */
 static int read_reply(struct apir_queue *queue, struct apir_arena *arena, struct apir_dec *reply)
 {
-    const uint8_t *area = (const uint8_t *)queue->mailbox.data + APIR_MAILBOX_REPLY_OFFSET;
+    const void *area = apir_ring_reply(queue->memory.data);
     uint32_t size = *(const volatile uint32_t *)area; /* once: what the host stores later does not count */
-    if (size < sizeof size || size > APIR_MAILBOX_AREA_SIZE)
+    if (size < sizeof size || size > APIR_MAX_RECORD)
         return -EBADMSG;
     uint8_t *copy = arena ? apir_arena_alloc(arena, size) : queue->reply;
     if (!copy)
@@ -280,7 +281,7 @@ static int serve_here(struct apir_queue *queue, const struct apir_enc *request, 
     struct apir_enc results;
     apir_dec_init(&args, request->start, apir_enc_used(request), &queue->scratch);
     apir_decode_request_header(&args, &header);
-    apir_enc_init(&results, queue->reply, APIR_MAILBOX_AREA_SIZE);
+    apir_enc_init(&results, queue->reply, APIR_MAX_RECORD);
     int ret = apir_upstream_serve(queue->session->upstream, queue->call, &args, &queue->scratch, &results);
     apir_arena_reset(&queue->scratch);
     size_t size = apir_enc_used(&results);
@@ -293,7 +294,17 @@ static int serve_here(struct apir_queue *queue, const struct apir_enc *request, 
     return 0;
 }
 
-/* Puts the request into the mailbox and waits for the reply. */
+/* Puts the request into the ring, and wakes the worker if it sleeps. */
+static int push(struct apir_queue *queue, const struct apir_enc *request)
+{
+    int ret = apir_ring_push(&queue->ring, request->start, (uint32_t)apir_enc_used(request));
+    if (ret < 0 || !apir_ring_take_parked(queue->ring.ring))
+        return ret;
+    const uint32_t words[] = {APIR_COMMAND_KICK, queue->id, 0};
+    return apir_session_submit(queue->session, words, 3);
+}
+
+/* Sends the request and waits for the reply. */
 static int send_request(struct apir_queue *queue, struct apir_enc *request, uint64_t sequence, struct apir_arena *arena,
                         struct apir_dec *reply)
 {
@@ -301,14 +312,9 @@ static int send_request(struct apir_queue *queue, struct apir_enc *request, uint
     apir_enc_init(&patch, request->start + SIZE_OFFSET, sizeof(uint32_t));
     apir_enc_u32(&patch, (uint32_t)apir_enc_used(request));
 
-    struct apir_mailbox *mailbox = queue->mailbox.data;
-    uint32_t before = atomic_load_explicit(&mailbox->reply, memory_order_relaxed);
-    /* release: the worker's acquire of this word sees the whole request */
-    atomic_store_explicit(&mailbox->request, (uint32_t)sequence, memory_order_release);
-    const uint32_t words[] = {APIR_COMMAND_KICK, queue->id, 0};
-    int ret = apir_session_submit(queue->session, words, 3);
+    int ret = push(queue, request);
     if (ret == 0)
-        ret = wait_reply(queue, mailbox, before);
+        ret = wait_complete(queue, sequence);
     if (ret == 0)
         ret = read_reply(queue, arena, reply);
     if (ret < 0 && ret != -ENOMEM)

@@ -1,4 +1,4 @@
-/* A queue: an ordered line of calls to the worker, with a mailbox of its own. Queues of a session run side by side.
+/* A queue: an ordered line of calls to the worker, with a ring of its own. Queues of a session run side by side.
  * Calls on one queue from several threads are served one at a time. */
 #ifndef APIR_CLIENT_QUEUE_H
 #define APIR_CLIENT_QUEUE_H

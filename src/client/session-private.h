@@ -8,7 +8,7 @@
 
 #include "client/options.h"
 #include "client/session.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 struct apir_session {
     struct apir_transport *transport;           /* owned */
@@ -21,6 +21,8 @@ struct apir_session {
     _Atomic int error;                          /* 0, or the -errno that ended the session */
     uint64_t load_ns;                           /* for the answer to load_library */
     struct apir_queue *control;                 /* owned */
+    pthread_mutex_t sync_lock;                  /* held while one synchronises; guards sync_number */
+    uint32_t sync_number;                       /* of the last one */
     pthread_mutex_t lock;                       /* guards queues */
     struct apir_queue *queues[APIR_MAX_QUEUES]; /* open ones, by number; owned by who opened them */
 };
@@ -31,6 +33,10 @@ int apir_session_handshake(struct apir_session *session, const struct apir_sessi
 
 /* Sends count (at most 8) words of command; the first is adjusted to the door. */
 int apir_session_submit(struct apir_session *session, const uint32_t *words, size_t count);
+
+/* Waits until the host has taken every command and all shared memory so far: requests in rings overtake both. 0 or
+ * -errno, then the session has failed. Nothing to do in 0.x. */
+int apir_session_sync(struct apir_session *session);
 
 /* Whether the host has marked the session dead. */
 bool apir_session_is_dead(struct apir_session *session);

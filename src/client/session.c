@@ -12,8 +12,12 @@
 #include "client/queue.h"
 #include "client/session-private.h"
 #include "client/upstream.h"
+#include "util/clock.h"
 #include "wire/capset.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
+
+/* The host takes commands without executing them: it answers at once unless it is very busy. */
+#define SYNC_TIMEOUT_NS UINT64_C(20000000000)
 
 int apir_session_error(struct apir_session *session)
 {
@@ -45,6 +49,42 @@ bool apir_session_is_dead(struct apir_session *session)
 {
     /* acquire: pairs with the release of the daemon or worker that marks the session dead */
     return atomic_load_explicit(apir_status_dead(session->status.data), memory_order_acquire) != 0;
+}
+
+/* Waits for the host to say that it has taken sync `number`. */
+static int wait_synced(struct apir_session *session, uint32_t number)
+{
+    struct apir_transport *transport = session->transport;
+    _Atomic uint32_t *synced = apir_status_synced(session->status.data);
+    uint64_t start = apir_clock_now(), waited = 0;
+    uint32_t seen;
+    /* acquire: pairs with the release of the host, which has taken what came before */
+    while ((seen = atomic_load_explicit(synced, memory_order_acquire)) != number) {
+        if (waited >= SYNC_TIMEOUT_NS)
+            return -ETIMEDOUT;
+        int ret = transport->ops->wait(transport, synced, seen, NULL, SYNC_TIMEOUT_NS - waited);
+        if (ret == 0 && apir_session_is_dead(session))
+            ret = -EPIPE;
+        if (ret < 0)
+            return ret;
+        waited = apir_clock_now() - start;
+    }
+    return 0;
+}
+
+int apir_session_sync(struct apir_session *session)
+{
+    if (session->speaks_upstream)
+        return 0;
+    pthread_mutex_lock(&session->sync_lock);
+    const uint32_t words[] = {APIR_COMMAND_SYNC, ++session->sync_number, 0};
+    int ret = apir_session_submit(session, words, 3);
+    if (ret == 0)
+        ret = wait_synced(session, session->sync_number);
+    pthread_mutex_unlock(&session->sync_lock);
+    if (ret < 0)
+        apir_session_fail(session, ret, "commands are not taken");
+    return ret;
 }
 
 /* What follows the handshake, over the protocol that it found. */
@@ -83,6 +123,7 @@ struct apir_session *apir_session_open_with(struct apir_transport *transport,
     session->pid = getpid();
     session->load_ns = options->load_ns;
     pthread_mutex_init(&session->lock, NULL);
+    pthread_mutex_init(&session->sync_lock, NULL);
 
     ret = transport->ops->shm_create(transport, APIR_STATUS_PAGE_SIZE, &session->status);
     if (ret < 0) {
@@ -99,6 +140,7 @@ struct apir_session *apir_session_open_with(struct apir_transport *transport,
 err_status:
     transport->ops->shm_destroy(transport, &session->status);
 err_session:
+    pthread_mutex_destroy(&session->sync_lock);
     pthread_mutex_destroy(&session->lock);
     free(session);
 err_transport:
@@ -123,6 +165,7 @@ void apir_session_close(struct apir_session *session)
     apir_upstream_destroy(session->upstream);
     apir_session_shm_destroy(session, &session->status);
     session->transport->ops->destroy(session->transport);
+    pthread_mutex_destroy(&session->sync_lock);
     pthread_mutex_destroy(&session->lock);
     free(session);
 }
@@ -172,7 +215,13 @@ int apir_session_shm_create(struct apir_session *session, uint64_t size, struct 
     int ret = apir_session_error(session);
     if (ret < 0)
         return ret;
-    return session->transport->ops->shm_create(session->transport, size, shm);
+    ret = session->transport->ops->shm_create(session->transport, size, shm);
+    if (ret < 0)
+        return ret;
+    ret = apir_session_sync(session);
+    if (ret < 0)
+        session->transport->ops->shm_destroy(session->transport, shm);
+    return ret;
 }
 
 void apir_session_shm_destroy(struct apir_session *session, struct apir_shm *shm)

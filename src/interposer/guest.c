@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "util/fd.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 /* Memory that a guest's context has attached. */
 struct share {

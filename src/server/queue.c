@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -10,18 +11,21 @@
 
 #include "apir-codec.h"
 #include "util/arena.h"
+#include "util/spin.h"
 #include "wire/cs.h"
+#include "wire/ring.h"
 
 struct apir_server_queue {
     struct apir_server_queues *all; /* borrowed */
     uint32_t id;
-    struct apir_mapping *mailbox; /* counted */
+    struct apir_mapping *memory; /* counted */
+    struct apir_ring_consumer ring;
     pthread_t thread;
-    pthread_cond_t kick;    /* with all->lock */
-    bool kicked, closing;   /* guarded by all->lock */
-    uint64_t completed;     /* sequence number of the last call answered; guarded by all->lock */
-    uint8_t *request;       /* private copy, APIR_MAILBOX_AREA_SIZE */
-    uint8_t *reply;         /* the same for the reply */
+    _Atomic bool stopping;   /* the queue is closed, or all are */
+    uint64_t completed;      /* sequence number of the last call answered; guarded by all->lock */
+    struct apir_spin spin;
+    uint8_t *request;        /* private copy, APIR_MAX_RECORD */
+    uint8_t *reply;          /* the same for the reply */
     struct apir_arena arena; /* of the call that runs */
 };
 
@@ -32,16 +36,44 @@ void apir_server_queues_init(struct apir_server_queues *queues)
     pthread_cond_init(&queues->completed, NULL);
 }
 
-/* Sleeps until there is something to do; false when the queue is to end. */
-static bool wait_kick(struct apir_server_queue *queue)
+static bool is_stopping(const struct apir_server_queue *queue)
 {
-    pthread_mutex_lock(&queue->all->lock);
-    while (!queue->kicked && !queue->closing && !queue->all->ending)
-        pthread_cond_wait(&queue->kick, &queue->all->lock);
-    queue->kicked = false;
-    bool go_on = !queue->closing && !queue->all->ending;
-    pthread_mutex_unlock(&queue->all->lock);
-    return go_on;
+    /* seq_cst: pairs with wake_to_stop, see there */
+    return atomic_load_explicit(&queue->stopping, memory_order_seq_cst);
+}
+
+static void futex(_Atomic uint32_t *word, int operation, uint32_t value)
+{
+    syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+static void wake(struct apir_server_queue *queue)
+{
+    /* relaxed: what the sleeper is to see was stored before, and its futex orders the rest */
+    atomic_store_explicit(&queue->ring.ring->parked, 0, memory_order_relaxed);
+    futex(&queue->ring.ring->parked, FUTEX_WAKE, INT_MAX);
+}
+
+static bool has_work(void *data)
+{
+    struct apir_server_queue *queue = data;
+    return apir_ring_has_record(&queue->ring) || is_stopping(queue);
+}
+
+/* Returns when there is something to do; false when the queue is to end. A guest that stores to `parked` without need
+ * costs its own worker a turn. */
+static bool wait_record(struct apir_server_queue *queue)
+{
+    while (!has_work(queue)) {
+        if (apir_spin_until(&queue->spin, has_work, queue))
+            break;
+        if (!apir_ring_park(&queue->ring))
+            break;
+        if (!is_stopping(queue)) /* after `parked` was stored, see wake_to_stop */
+            futex(&queue->ring.ring->parked, FUTEX_WAIT, 1);
+        apir_ring_unpark(&queue->ring);
+    }
+    return !is_stopping(queue);
 }
 
 /* Whether the call waited for has been answered. A queue that is closed has nothing left that runs. */
@@ -61,7 +93,7 @@ static int wait_dependencies(struct apir_server_queue *queue, const struct apir_
         if (header->waits[i].queue == queue->id)
             ret = -EINVAL;
         while (ret == 0 && !is_satisfied_locked(all, &header->waits[i])) {
-            if (all->ending || queue->closing)
+            if (is_stopping(queue))
                 ret = -ECANCELED;
             else
                 pthread_cond_wait(&all->completed, &all->lock);
@@ -71,36 +103,22 @@ static int wait_dependencies(struct apir_server_queue *queue, const struct apir_
     return ret;
 }
 
-/* Copies the request out of the mailbox, once: what the guest changes afterwards does not count. */
-static int fetch_request(struct apir_server_queue *queue, struct apir_dec *request)
-{
-    const volatile uint32_t *words =
-        (const volatile uint32_t *)((char *)queue->mailbox->data + APIR_MAILBOX_REQUEST_OFFSET);
-    uint32_t size = words[1]; /* request_header.size */
-    if (size < 2 * sizeof(uint32_t) || size > APIR_MAILBOX_AREA_SIZE)
-        return -EBADMSG;
-    memcpy(queue->request, (const void *)words, size);
-    apir_dec_init(request, queue->request, size, &queue->arena);
-    return (int)size;
-}
-
-/* Runs one request; 0 or -errno, *reply is written behind the space of its header. */
-static int run_request(struct apir_server_queue *queue, uint32_t word, struct apir_request_header *header,
-                       struct apir_enc *reply)
+/* Takes and runs one request; 1, 0 if there is none, or -errno. *reply is written behind the space of its header. */
+static int run_request(struct apir_server_queue *queue, struct apir_request_header *header, struct apir_enc *reply)
 {
     struct apir_dec request;
-    int size = fetch_request(queue, &request);
-    if (size < 0)
+    int size = apir_ring_pop(&queue->ring, queue->request);
+    if (size <= 0)
         return size;
+    apir_dec_init(&request, queue->request, (size_t)size, &queue->arena);
     apir_decode_request_header(&request, header);
-    if (!apir_dec_ok(&request) || header->size != (uint32_t)size || header->sequence != queue->completed + 1 ||
-        (uint32_t)header->sequence != word)
+    if (!apir_dec_ok(&request) || header->size != (uint32_t)size || header->sequence != queue->completed + 1)
         return -EBADMSG;
     int ret = wait_dependencies(queue, header);
-    if (ret < 0)
-        return ret;
-    return apir_dispatch(queue->all->handlers, queue->all->handler_data, header->call, &request, &queue->arena,
-                         reply);
+    if (ret == 0)
+        ret = apir_dispatch(queue->all->handlers, queue->all->handler_data, header->call, &request, &queue->arena,
+                            reply);
+    return ret < 0 ? ret : 1;
 }
 
 static size_t write_header(uint8_t *at, const struct apir_reply_header *header)
@@ -113,32 +131,29 @@ static size_t write_header(uint8_t *at, const struct apir_reply_header *header)
 
 static void publish_reply(struct apir_server_queue *queue, const struct apir_reply_header *header)
 {
-    struct apir_mailbox *mailbox = queue->mailbox->data;
-    memcpy((char *)mailbox + APIR_MAILBOX_REPLY_OFFSET, queue->reply, header->size);
+    memcpy(apir_ring_reply(queue->memory->data), queue->reply, header->size);
 
     pthread_mutex_lock(&queue->all->lock);
     queue->completed++;
     pthread_cond_broadcast(&queue->all->completed);
     pthread_mutex_unlock(&queue->all->lock);
 
-    /* seq_cst: the guest stores `sleeping`, then reads `reply`; one of the two sees the other's store */
-    atomic_store_explicit(&mailbox->reply, (uint32_t)header->sequence, memory_order_seq_cst);
-    if (atomic_load_explicit(&mailbox->sleeping, memory_order_seq_cst))
-        syscall(SYS_futex, &mailbox->reply, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    if (apir_ring_complete(queue->ring.ring, header->sequence))
+        futex(&queue->ring.ring->completed, FUTEX_WAKE, INT_MAX);
 }
 
-/* Serves the request that `word` announces; -errno when it was refused. */
-static int serve(struct apir_server_queue *queue, uint32_t word)
+/* Serves the next request; -errno when it was refused. */
+static int serve(struct apir_server_queue *queue)
 {
     struct apir_reply_header header = {.sequence = queue->completed + 1};
     struct apir_request_header request = {0};
     size_t start = write_header(queue->reply, &header);
     struct apir_enc reply;
-    apir_enc_init(&reply, queue->reply + start, APIR_MAILBOX_AREA_SIZE - start);
+    apir_enc_init(&reply, queue->reply + start, APIR_MAX_RECORD - start);
 
-    int ret = run_request(queue, word, &request, &reply);
+    int ret = run_request(queue, &request, &reply);
     apir_arena_reset(&queue->arena);
-    if (ret == -ECANCELED)
+    if (ret == 0 || ret == -ECANCELED)
         return ret;
     if (ret < 0) {
         const char *name = apir_call_name(request.call);
@@ -149,20 +164,15 @@ static int serve(struct apir_server_queue *queue, uint32_t word)
     header.size = (uint32_t)(start + (ret < 0 ? 0 : apir_enc_used(&reply)));
     write_header(queue->reply, &header);
     publish_reply(queue, &header);
-    return ret;
+    return ret < 0 ? ret : 0;
 }
 
 static void *queue_main(void *data)
 {
     struct apir_server_queue *queue = data;
-    struct apir_mailbox *mailbox = queue->mailbox->data;
     int ret = 0;
-    while (ret == 0 && wait_kick(queue)) {
-        /* acquire: pairs with the guest's release after it wrote the request */
-        uint32_t word = atomic_load_explicit(&mailbox->request, memory_order_acquire);
-        if (word != (uint32_t)queue->completed)
-            ret = serve(queue, word);
-    }
+    while (ret == 0 && wait_record(queue))
+        ret = serve(queue);
     if (ret < 0 && ret != -ECANCELED)
         queue->all->refused(queue->all->refused_data);
     return NULL;
@@ -170,26 +180,26 @@ static void *queue_main(void *data)
 
 static void destroy_queue(struct apir_server_queue *queue)
 {
-    apir_shm_table_put(queue->all->memory, queue->mailbox);
+    apir_shm_table_put(queue->all->memory, queue->memory);
     apir_arena_finish(&queue->arena);
-    pthread_cond_destroy(&queue->kick);
     free(queue->request);
     free(queue->reply);
     free(queue);
 }
 
 static struct apir_server_queue *create_queue(struct apir_server_queues *all, uint32_t id,
-                                              struct apir_mapping *mailbox)
+                                              struct apir_mapping *memory)
 {
     struct apir_server_queue *queue = calloc(1, sizeof *queue);
     if (!queue)
         return NULL;
     queue->all = all;
     queue->id = id;
-    queue->mailbox = mailbox;
-    pthread_cond_init(&queue->kick, NULL);
-    queue->request = malloc(APIR_MAILBOX_AREA_SIZE);
-    queue->reply = malloc(APIR_MAILBOX_AREA_SIZE);
+    queue->memory = memory;
+    apir_ring_consumer_init(&queue->ring, memory->data);
+    apir_spin_init(&queue->spin);
+    queue->request = malloc(APIR_MAX_RECORD);
+    queue->reply = malloc(APIR_MAX_RECORD);
     if (!queue->request || !queue->reply) {
         destroy_queue(queue);
         return NULL;
@@ -203,12 +213,12 @@ int apir_server_queues_open(struct apir_server_queues *queues, uint32_t id, uint
         return -EINVAL;
     if (queues->open[id]) /* only this thread opens and closes */
         return -EEXIST;
-    struct apir_mapping *mailbox = apir_shm_table_get(queues->memory, shm);
-    if (!mailbox || mailbox->size < APIR_MAILBOX_SIZE) {
-        apir_shm_table_put(queues->memory, mailbox);
+    struct apir_mapping *memory = apir_shm_table_get(queues->memory, shm);
+    if (!memory || memory->size < APIR_QUEUE_SIZE) {
+        apir_shm_table_put(queues->memory, memory);
         return -EINVAL;
     }
-    struct apir_server_queue *queue = create_queue(queues, id, mailbox);
+    struct apir_server_queue *queue = create_queue(queues, id, memory);
     if (!queue)
         return -ENOMEM;
 
@@ -222,13 +232,22 @@ int apir_server_queues_open(struct apir_server_queues *queues, uint32_t id, uint
     return ret;
 }
 
+/* Has the queue's thread end after the call it runs. */
+static void wake_to_stop(struct apir_server_queue *queue)
+{
+    /* seq_cst: the thread stores `parked` and then reads this; we store this and then `parked`: whoever is last sees the
+     * other's, so that it does not sleep, or is woken */
+    atomic_store_explicit(&queue->stopping, true, memory_order_seq_cst);
+    atomic_store_explicit(&queue->ring.ring->parked, 0, memory_order_seq_cst);
+    futex(&queue->ring.ring->parked, FUTEX_WAKE, INT_MAX);
+}
+
 int apir_server_queues_close(struct apir_server_queues *queues, uint32_t id)
 {
     pthread_mutex_lock(&queues->lock);
     struct apir_server_queue *queue = id < APIR_MAX_QUEUES ? queues->open[id] : NULL;
     if (queue) {
-        queue->closing = true;
-        pthread_cond_signal(&queue->kick);
+        wake_to_stop(queue);
         pthread_cond_broadcast(&queues->completed);
     }
     pthread_mutex_unlock(&queues->lock);
@@ -247,7 +266,7 @@ int apir_server_queues_close(struct apir_server_queues *queues, uint32_t id)
 void apir_server_queues_close_shm(struct apir_server_queues *queues, uint32_t shm)
 {
     for (uint32_t id = 0; id < APIR_MAX_QUEUES; id++)
-        if (queues->open[id] && queues->open[id]->mailbox->id == shm)
+        if (queues->open[id] && queues->open[id]->memory->id == shm)
             apir_server_queues_close(queues, id);
 }
 
@@ -255,10 +274,8 @@ int apir_server_queues_kick(struct apir_server_queues *queues, uint32_t id)
 {
     pthread_mutex_lock(&queues->lock);
     struct apir_server_queue *queue = id < APIR_MAX_QUEUES ? queues->open[id] : NULL;
-    if (queue) {
-        queue->kicked = true;
-        pthread_cond_signal(&queue->kick);
-    }
+    if (queue)
+        wake(queue);
     pthread_mutex_unlock(&queues->lock);
     return queue ? 0 : -ENOENT;
 }
@@ -266,11 +283,10 @@ int apir_server_queues_kick(struct apir_server_queues *queues, uint32_t id)
 void apir_server_queues_finish(struct apir_server_queues *queues)
 {
     pthread_mutex_lock(&queues->lock);
-    queues->ending = true;
-    pthread_cond_broadcast(&queues->completed);
     for (uint32_t id = 0; id < APIR_MAX_QUEUES; id++)
         if (queues->open[id])
-            pthread_cond_signal(&queues->open[id]->kick);
+            wake_to_stop(queues->open[id]);
+    pthread_cond_broadcast(&queues->completed);
     pthread_mutex_unlock(&queues->lock);
     for (uint32_t id = 0; id < APIR_MAX_QUEUES; id++)
         apir_server_queues_close(queues, id);

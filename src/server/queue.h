@@ -1,4 +1,5 @@
-/* A queue of a context: a thread that takes requests from a mailbox and answers them, in order. */
+/* A queue of a context: a thread that takes requests from a ring (wire/ring.h) and answers them, in order. While nothing
+ * comes it looks for a short time, then sleeps. */
 #ifndef APIR_SERVER_QUEUE_H
 #define APIR_SERVER_QUEUE_H
 
@@ -9,7 +10,7 @@
 #include "apir-dispatch.h"
 #include "server/shm.h"
 #include "util/log.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 struct apir_server_queue;
 
@@ -24,7 +25,6 @@ struct apir_server_queues {
 
     pthread_mutex_t lock; /* guards all below, and the state of each queue */
     pthread_cond_t completed;
-    bool ending;
     struct apir_server_queue *open[APIR_MAX_QUEUES];
 };
 
@@ -33,16 +33,16 @@ void apir_server_queues_init(struct apir_server_queues *queues);
 /* Ends all queues and waits for their threads. */
 void apir_server_queues_finish(struct apir_server_queues *queues);
 
-/* Starts queue id on the mailbox shm. -EINVAL: bad id, too small or unknown shared memory. -EEXIST. -errno. */
+/* Starts queue id on the memory shm, APIR_QUEUE_SIZE zeroed bytes. -EINVAL: bad id, too small or unknown shared memory. -EEXIST. -errno. */
 int apir_server_queues_open(struct apir_server_queues *queues, uint32_t id, uint32_t shm);
 
 /* Ends a queue after the call it runs. -ENOENT. */
 int apir_server_queues_close(struct apir_server_queues *queues, uint32_t id);
 
-/* Ends every queue whose mailbox is shm. */
+/* Ends every queue whose memory is shm. */
 void apir_server_queues_close_shm(struct apir_server_queues *queues, uint32_t shm);
 
-/* Tells a queue that its mailbox holds a request. -ENOENT. */
+/* Wakes a queue, whose ring holds a request. -ENOENT. */
 int apir_server_queues_kick(struct apir_server_queues *queues, uint32_t id);
 
 #endif

@@ -96,6 +96,13 @@ static int handle_handshake(struct server *server, struct apir_dec *payload)
     return 0;
 }
 
+static int handle_sync(struct server *server, uint32_t number)
+{
+    /* release: what was taken before is there for requests that the guest makes after its acquire */
+    atomic_store_explicit(apir_status_synced(server->status->data), number, memory_order_release);
+    return 0;
+}
+
 static int handle_submit(struct server *server, const struct apir_frame *frame)
 {
     struct apir_dec payload;
@@ -114,16 +121,18 @@ static int handle_submit(struct server *server, const struct apir_frame *frame)
     if (command == APIR_UPSTREAM_COMMAND_HANDSHAKE)
         return handle_handshake(server, &payload);
 
-    uint32_t queue = apir_dec_u32(&payload), shm = apir_dec_u32(&payload);
+    uint32_t number = apir_dec_u32(&payload), shm = apir_dec_u32(&payload);
     if (!apir_dec_finish(&payload) || !server->status)
         return -EBADMSG;
     switch (command) {
     case APIR_COMMAND_OPEN_QUEUE:
-        return apir_server_queues_open(&server->queues, queue, shm);
+        return apir_server_queues_open(&server->queues, number, shm);
     case APIR_COMMAND_CLOSE_QUEUE:
-        return apir_server_queues_close(&server->queues, queue);
+        return apir_server_queues_close(&server->queues, number);
     case APIR_COMMAND_KICK:
-        return apir_server_queues_kick(&server->queues, queue);
+        return apir_server_queues_kick(&server->queues, number);
+    case APIR_COMMAND_SYNC:
+        return handle_sync(server, number);
     default:
         return -ENOSYS;
     }

@@ -9,7 +9,7 @@
 
 enum {
     APIR_SHM_BUCKETS = 256,
-    APIR_MAX_SHMS = 4096, /* a context's mailboxes, staging areas and graphs are a few hundred */
+    APIR_MAX_SHMS = 4096, /* a context's rings, staging areas and graphs are a few hundred */
 };
 
 /* One mapping. data is readable and writable by the guest at any time. */

@@ -9,7 +9,7 @@
 #include "apir-upstream-codec.h"
 #include "apir-upstream-protocol.h"
 #include "wire/capset.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 enum { NOTIF_SIZE = sizeof(uint32_t) };
 

@@ -25,9 +25,11 @@ struct apir_capset {
 /* First word of a payload, besides the commands of deployed guests (apir_upstream_command, generated), of which the
  * handshake is ours too. */
 enum apir_command {
-    APIR_COMMAND_OPEN_QUEUE = 16, /* u32 queue, u32 mailbox shm */
+    APIR_COMMAND_OPEN_QUEUE = 16,  /* u32 queue, u32 shm of its ring */
     APIR_COMMAND_CLOSE_QUEUE = 17, /* u32 queue, u32 0 */
-    APIR_COMMAND_KICK = 18,       /* u32 queue, u32 0: the mailbox of that queue holds a request */
+    APIR_COMMAND_KICK = 18,        /* u32 queue, u32 0: the ring of that queue holds a request */
+    APIR_COMMAND_SYNC = 19,        /* u32 number, u32 0: the host stores the number in the status page once it has taken
+                                      all before: requests in rings do not wait for commands, nor for shared memory */
 };
 
 /* Handshake: u32 command, u32 flags, u32 status-page shm, u32 major, u32 minor (both of the deployed protocol), then

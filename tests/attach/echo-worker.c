@@ -14,7 +14,7 @@
 #include "util/fd.h"
 #include "wire/capset.h"
 #include "wire/connection.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 enum { MAX_MEMORIES = 65536, MS = 1000 * 1000 };
 

@@ -14,7 +14,7 @@
 #include "echo-worker.h"
 #include "fixture.h"
 #include "wire/capset.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 enum { PAGE = APIR_WINDOW_PAGE, WINDOW = 1024 * PAGE, MAX_CONTEXTS = 4, MAX_ANSWERS = 256, FENCED = 1 << 16 };
 

@@ -61,18 +61,21 @@ static bool handshake(struct fake_host *host, const uint32_t *words, size_t n_wo
     return true;
 }
 
+/* Serves the next request, if there is one. `parked` is always 1: the guest rings for each. */
 static bool request(struct fake_host *host, uint32_t queue)
 {
+    static uint8_t record[APIR_MAX_RECORD];
     struct apir_dec dec;
-    struct fake_request request = {.queue = queue, .mailbox = host->mailboxes[queue]};
+    struct fake_request request = {.queue = queue, .memory = host->rings[queue].ring};
+    atomic_store(&host->rings[queue].ring->parked, 1);
+    int size = apir_ring_pop(&host->rings[queue], record);
+    must(size >= 0, "record");
+    if (size == 0)
+        return true;
     apir_arena_reset(&host->arena);
-    uint8_t *area = (uint8_t *)request.mailbox + APIR_MAILBOX_REQUEST_OFFSET;
-    uint32_t size;
-    memcpy(&size, area + 4, sizeof size);
-    apir_dec_init(&dec, area, size, &host->arena);
+    apir_dec_init(&dec, record, (size_t)size, &host->arena);
     apir_decode_request_header(&dec, &request.header);
-    must(apir_dec_ok(&dec) && request.header.size == size, "request");
-    must(atomic_load(&request.mailbox->request) == (uint32_t)request.header.sequence, "sequence");
+    must(apir_dec_ok(&dec) && request.header.size == (uint32_t)size, "request");
     request.args = apir_dec_left(&dec);
     atomic_fetch_add(&host->requests, 1);
     return host->on_request ? host->on_request(host, &request) : fake_host_serve(host, &request);
@@ -87,10 +90,13 @@ static bool submit(struct fake_host *host, const struct apir_frame *frame)
     case APIR_UPSTREAM_COMMAND_HANDSHAKE:
         return handshake(host, words, frame->size / 4);
     case APIR_COMMAND_OPEN_QUEUE:
-        host->mailboxes[words[1]] = host->shms[words[2]].data;
-        return true;
+        apir_ring_consumer_init(&host->rings[words[1]], host->shms[words[2]].data);
+        return request(host, words[1]);
     case APIR_COMMAND_KICK:
         return request(host, words[1]);
+    case APIR_COMMAND_SYNC:
+        atomic_store(apir_status_synced(host->status), words[1]);
+        return true;
     default:
         return true;
     }
@@ -152,11 +158,12 @@ void fake_host_answer_handshake(uint32_t *page, const uint32_t *words, size_t n_
     atomic_store_explicit(apir_status_notif(page), words[0], memory_order_release);
 }
 
-void fake_host_reply(struct apir_mailbox *mailbox, const void *reply, size_t size, uint64_t sequence)
+void fake_host_reply(void *memory, const void *reply, size_t size, uint64_t sequence)
 {
-    memcpy((char *)mailbox + APIR_MAILBOX_REPLY_OFFSET, reply, size);
-    atomic_store(&mailbox->reply, (uint32_t)sequence);
-    syscall(SYS_futex, &mailbox->reply, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    struct apir_ring *ring = memory;
+    memcpy(apir_ring_reply(memory), reply, size);
+    if (apir_ring_complete(ring, sequence))
+        syscall(SYS_futex, &ring->completed, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 size_t fake_host_write_reply(uint8_t *reply, uint64_t sequence, const uint32_t *words, size_t n)
@@ -175,7 +182,7 @@ bool fake_host_serve(struct fake_host *host, const struct fake_request *request)
     uint8_t reply[4096];
     (void)host;
     size_t n = request->header.call == APIR_CALL_SESSION_GET_STATS ? 8 : 0;
-    fake_host_reply(request->mailbox, reply, fake_host_write_reply(reply, request->header.sequence, results, n),
+    fake_host_reply(request->memory, reply, fake_host_write_reply(reply, request->header.sequence, results, n),
                     request->header.sequence);
     return true;
 }

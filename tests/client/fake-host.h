@@ -13,7 +13,8 @@
 #include "wire/capset.h"
 #include "wire/connection.h"
 #include "wire/cs.h"
-#include "wire/mailbox.h"
+#include "wire/ring.h"
+#include "wire/status.h"
 
 enum {
     FAKE_MAX_SHM = 128,
@@ -22,7 +23,7 @@ enum {
 /* What a request of the guest holds. */
 struct fake_request {
     uint32_t queue;
-    struct apir_mailbox *mailbox;
+    void *memory; /* of the queue */
     struct apir_request_header header;
     size_t args; /* bytes behind the header */
 };
@@ -42,7 +43,7 @@ struct fake_host {
         void *data;
         uint64_t size;
     } shms[FAKE_MAX_SHM];
-    struct apir_mailbox *mailboxes[APIR_MAX_QUEUES];
+    struct apir_ring_consumer rings[APIR_MAX_QUEUES];
     void *status;
     struct apir_arena arena;
     /* the guest's side */
@@ -64,7 +65,7 @@ void fake_host_finish(struct fake_host *host);
 void fake_host_answer_handshake(uint32_t *page, const uint32_t *words, size_t n_words);
 
 /* Publishes a reply of size bytes as they are. */
-void fake_host_reply(struct apir_mailbox *mailbox, const void *reply, size_t size, uint64_t sequence);
+void fake_host_reply(void *memory, const void *reply, size_t size, uint64_t sequence);
 
 /* Writes a good reply: header, then n words of results; its bytes. */
 size_t fake_host_write_reply(uint8_t *reply, uint64_t sequence, const uint32_t *words, size_t n);

@@ -151,7 +151,7 @@ static bool reply_badly(struct fake_host *host, const struct fake_request *reque
     if (bad->size != 48)
         memcpy(reply, &bad->size, sizeof bad->size);
     memcpy(reply + 4, &bad->status, sizeof bad->status);
-    fake_host_reply(request->mailbox, reply, size, request->header.sequence);
+    fake_host_reply(request->memory, reply, size, request->header.sequence);
     return true;
 }
 
@@ -168,9 +168,9 @@ static void malformed_replies_end_the_session(void **state)
         {"no results", 16, 0, 0, 0},
         {"results cut short", 44, 0, 0, 7},
         {"results too long", 52, 0, 0, 9},
-        {"size over the area", APIR_MAILBOX_AREA_SIZE + 1, 0, 0, 8},
+        {"size over the area", APIR_MAX_RECORD + 1, 0, 0, 8},
         {"size over all", UINT32_MAX, 0, 0, 8},
-        {"whole area", APIR_MAILBOX_AREA_SIZE, 0, 0, 8},
+        {"whole area", APIR_MAX_RECORD, 0, 0, 8},
         {"status over 0", 48, 1, 0, 8},
         {"largest status", 48, INT32_MAX, 0, 8},
     };
@@ -199,7 +199,7 @@ static bool reply_garbage(struct fake_host *host, const struct fake_request *req
 {
     uint8_t garbage[4096];
     memset(garbage, *(int *)host->test, sizeof garbage);
-    fake_host_reply(request->mailbox, garbage, sizeof garbage, request->header.sequence);
+    fake_host_reply(request->memory, garbage, sizeof garbage, request->header.sequence);
     return true;
 }
 
@@ -217,7 +217,7 @@ static void garbage_ends_the_session(void **state)
 static void request_that_does_not_fit_fails_alone(void **state)
 {
     (void)state;
-    static const char long_name[] = "a name of 80 letters, so that two lists of the largest length exceed the mailbox";
+    static const char long_name[] = "a name of 80 letters, so that two lists of the largest length exceed a record";
     const char *names[APIR_MAX_OPS];
     struct fake_host host = {0};
     struct apir_session *session = fake_host_must_open(&host);
@@ -336,7 +336,7 @@ static bool fail_the_other(struct fake_host *host, const struct fake_request *re
     if (request->queue == 0)
         atomic_store(&race->in_flight, 1);
     else
-        fake_host_reply(request->mailbox, zeros, sizeof zeros, request->header.sequence);
+        fake_host_reply(request->memory, zeros, sizeof zeros, request->header.sequence);
     return true;
 }
 

@@ -18,7 +18,7 @@
 #include "util/fd.h"
 #include "wire/capset.h"
 #include "wire/connection.h"
-#include "wire/mailbox.h"
+#include "wire/status.h"
 
 enum {
     SECOND = 1000 * 1000 * 1000,

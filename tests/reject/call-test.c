@@ -135,7 +135,7 @@ static void extra_bytes_are_refused(void **state)
 static void impossible_sizes_are_refused(void **state)
 {
     (void)state;
-    static const uint32_t sizes[] = {APIR_MAILBOX_AREA_SIZE, APIR_MAILBOX_AREA_SIZE + 1, 0x7fffffff, 0x80000000,
+    static const uint32_t sizes[] = {APIR_MAX_RECORD, APIR_MAX_RECORD + 1, 0x7fffffff, 0x80000000,
                                      UINT32_MAX};
     for (unsigned i = 0; i < n_messages; i++) {
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {

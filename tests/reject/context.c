@@ -36,7 +36,7 @@ static void must_call(struct context *context, uint32_t call, struct apir_dec *r
     struct apir_reply_header header;
     size_t size = message_write(context, message_of(call), request);
     assert_int_equal(raw_guest_call(&context->guest, &context->control, request, size), 0);
-    apir_dec_init(results, (char *)context->control.mailbox.data + APIR_MAILBOX_REPLY_OFFSET, APIR_MAILBOX_AREA_SIZE,
+    apir_dec_init(results, apir_ring_reply(context->control.memory.data), APIR_MAX_RECORD,
                   NULL);
     apir_decode_reply_header(results, &header);
 }
@@ -91,7 +91,7 @@ void context_open(struct context *context, enum context_stage stage)
 {
     struct apir_dec results;
     memset(context, 0, sizeof *context);
-    context->control.mailbox.fd = context->data.fd = context->small.fd = context->graph.fd = context->removed.fd = -1;
+    context->control.memory.fd = context->data.fd = context->small.fd = context->graph.fd = context->removed.fd = -1;
     context->data.id = context->graph.id = MISSING_ID;
     context->buffer = context->stream = MISSING_HANDLE;
     raw_guest_init(&context->guest, test_host_start(&context->host));

@@ -42,9 +42,9 @@ static const struct payload payloads[] = {
     {"unknown command 2", CONTEXT_OPEN, 12, {2, 0, 0}},
     {"unknown command 3", CONTEXT_OPEN, 12, {3, 0, 0}},
     {"unknown command 15", CONTEXT_OPEN, 12, {15, 0, 0}},
-    {"unknown command 19", CONTEXT_OPEN, 12, {19, 0, 0}},
+    {"unknown command 20", CONTEXT_OPEN, 12, {20, 0, 0}},
     {"unknown command 330", CONTEXT_OPEN, 12, {330, 0, 0}},
-    {"unknown command of Venus", CONTEXT_OPEN, 12, {VENUS + 19, 0, 0}},
+    {"unknown command of Venus", CONTEXT_OPEN, 12, {VENUS + 20, 0, 0}},
     {"largest command", CONTEXT_OPEN, 12, {UINT32_MAX, 0, 0}},
     {"sign bit command", CONTEXT_OPEN, 12, {0x80000000, 0, 0}},
 
@@ -88,9 +88,9 @@ struct extra {
 
 static void make_extra(struct context *context, struct extra *extra)
 {
-    raw_guest_share(&context->guest, APIR_MAILBOX_SIZE, &extra->data);
+    raw_guest_share(&context->guest, APIR_QUEUE_SIZE, &extra->data);
     raw_guest_share(&context->guest, 4096, &extra->small);
-    raw_guest_share(&context->guest, APIR_MAILBOX_SIZE, &extra->removed);
+    raw_guest_share(&context->guest, APIR_QUEUE_SIZE, &extra->removed);
     raw_guest_send(&context->guest, APIR_FRAME_SHM_REMOVE, &extra->removed.id, sizeof extra->removed.id, -1);
 }
 
@@ -320,16 +320,16 @@ static void removal_of_unknown_memory_is_refused(void **state)
     assert_next_session_is_served();
 }
 
-static void removed_mailbox_takes_no_kicks(void **state)
+static void removed_ring_takes_no_kicks(void **state)
 {
     (void)state;
     struct context context;
     context_open(&context, CONTEXT_READY);
-    uint32_t id = context.control.mailbox.id;
+    uint32_t id = context.control.memory.id;
     raw_guest_send(&context.guest, APIR_FRAME_SHM_REMOVE, &id, sizeof id, -1);
     const uint32_t words[] = {APIR_COMMAND_KICK, 0, 0};
     raw_guest_submit(&context.guest, words, 3);
-    context_assert_dead(&context, "kick without a mailbox");
+    context_assert_dead(&context, "kick without a ring");
     assert_next_session_is_served();
 }
 
@@ -392,7 +392,7 @@ int main(void)
         cmocka_unit_test(bad_memory_is_refused),
         cmocka_unit_test(duplicate_memory_is_refused),
         cmocka_unit_test(removal_of_unknown_memory_is_refused),
-        cmocka_unit_test(removed_mailbox_takes_no_kicks),
+        cmocka_unit_test(removed_ring_takes_no_kicks),
         cmocka_unit_test(removed_status_page_ends_the_handshake),
         cmocka_unit_test(descriptor_with_another_frame_is_closed),
         cmocka_unit_test(bad_memory_leaves_no_descriptors),

@@ -64,6 +64,7 @@ void raw_guest_send(struct raw_guest *guest, uint32_t type, const void *data, ui
     int ret = apir_connection_send(&guest->connection, type, data, size, fd);
     errno = -ret;
     must(ret == 0 || ret == -EPIPE || ret == -ECONNRESET, "send");
+    guest->unsynced |= type != APIR_FRAME_FENCE;
 }
 
 void raw_guest_submit(struct raw_guest *guest, const uint32_t *words, size_t count)
@@ -106,38 +107,50 @@ bool raw_guest_is_dead(struct raw_guest *guest)
     return wait_word(guest, apir_status_dead(guest->status.data), 0, true);
 }
 
+void raw_guest_sync(struct raw_guest *guest)
+{
+    if (!guest->unsynced)
+        return;
+    const uint32_t words[] = {APIR_COMMAND_SYNC, ++guest->synced, 0};
+    raw_guest_submit(guest, words, 3);
+    wait_word(guest, apir_status_synced(guest->status.data), guest->synced - 1, false);
+    guest->unsynced = false;
+}
+
 void raw_guest_open_queue(struct raw_guest *guest, struct raw_queue *queue, uint32_t id)
 {
     queue->id = id;
     queue->sequence = 0;
-    raw_guest_share(guest, APIR_MAILBOX_SIZE, &queue->mailbox);
-    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, id, queue->mailbox.id};
+    raw_guest_share(guest, APIR_QUEUE_SIZE, &queue->memory);
+    apir_ring_producer_init(&queue->ring, queue->memory.data);
+    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, id, queue->memory.id};
     raw_guest_submit(guest, words, 3);
 }
 
 void raw_guest_close_queue(struct raw_queue *queue)
 {
-    raw_guest_unshare(&queue->mailbox);
+    raw_guest_unshare(&queue->memory);
 }
 
-void raw_guest_post(struct raw_guest *guest, struct raw_queue *queue, const void *request, size_t size, uint32_t word)
+void raw_guest_post(struct raw_guest *guest, struct raw_queue *queue, const void *request, size_t size)
 {
-    struct apir_mailbox *mailbox = queue->mailbox.data;
-    memcpy((char *)mailbox + APIR_MAILBOX_REQUEST_OFFSET, request, size);
-    atomic_store(&mailbox->sleeping, 1);
-    atomic_store(&mailbox->request, word);
+    struct apir_ring *ring = queue->memory.data;
+    atomic_store(&ring->sleeping, 1);
+    must(apir_ring_push(&queue->ring, request, (uint32_t)size) == 0, "room");
     const uint32_t words[] = {APIR_COMMAND_KICK, queue->id, 0};
+    bool unsynced = guest->unsynced; /* a kick is nothing to wait for */
     raw_guest_submit(guest, words, 3);
+    guest->unsynced = unsynced;
 }
 
 int raw_guest_wait(struct raw_guest *guest, struct raw_queue *queue, uint32_t before)
 {
-    struct apir_mailbox *mailbox = queue->mailbox.data;
+    struct apir_ring *ring = queue->memory.data;
     struct apir_reply_header header;
     struct apir_dec dec;
-    if (!wait_word(guest, &mailbox->reply, before, false))
+    if (!wait_word(guest, &ring->completed, before, false))
         return -EPIPE;
-    apir_dec_init(&dec, (char *)mailbox + APIR_MAILBOX_REPLY_OFFSET, APIR_MAILBOX_AREA_SIZE, NULL);
+    apir_dec_init(&dec, apir_ring_reply(queue->memory.data), APIR_MAX_RECORD, NULL);
     apir_decode_reply_header(&dec, &header);
     must(apir_dec_ok(&dec) && header.status <= 0 && header.sequence == before + UINT64_C(1), "reply");
     return header.status;
@@ -145,8 +158,9 @@ int raw_guest_wait(struct raw_guest *guest, struct raw_queue *queue, uint32_t be
 
 int raw_guest_call(struct raw_guest *guest, struct raw_queue *queue, const void *request, size_t size)
 {
+    raw_guest_sync(guest);
     uint32_t before = (uint32_t)queue->sequence++;
-    raw_guest_post(guest, queue, request, size, (uint32_t)queue->sequence);
+    raw_guest_post(guest, queue, request, size);
     return raw_guest_wait(guest, queue, before);
 }
 

@@ -1,4 +1,4 @@
-/* A guest without the client's code: it writes the bytes of frames and mailboxes itself, also bad ones. */
+/* A guest without the client's code: it writes the bytes of frames and requests itself, also bad ones. */
 #ifndef APIR_TESTS_SERVER_RAW_GUEST_H
 #define APIR_TESTS_SERVER_RAW_GUEST_H
 
@@ -8,7 +8,8 @@
 
 #include "wire/capset.h"
 #include "wire/connection.h"
-#include "wire/mailbox.h"
+#include "wire/ring.h"
+#include "wire/status.h"
 
 struct raw_shm {
     uint32_t id;
@@ -19,7 +20,8 @@ struct raw_shm {
 
 struct raw_queue {
     uint32_t id;
-    struct raw_shm mailbox;
+    struct raw_shm memory;
+    struct apir_ring_producer ring;
     uint64_t sequence; /* of the last request posted */
 };
 
@@ -27,6 +29,8 @@ struct raw_guest {
     struct apir_connection connection;
     uint32_t next_id;
     struct raw_shm status;
+    uint32_t synced; /* number of the last sync */
+    bool unsynced;   /* something was sent after it */
 };
 
 /* Takes ownership of fd, the guest's end of a connection to a server. */
@@ -47,16 +51,19 @@ bool raw_guest_handshake(struct raw_guest *guest);
 /* Waits until the status page says that the session is dead; false if it never does. */
 bool raw_guest_is_dead(struct raw_guest *guest);
 
+/* Waits until the server has taken all frames so far, or the session is dead. */
+void raw_guest_sync(struct raw_guest *guest);
+
 void raw_guest_open_queue(struct raw_guest *guest, struct raw_queue *queue, uint32_t id);
 void raw_guest_close_queue(struct raw_queue *queue);
 
-/* Puts size bytes in the request area as they are, stores word in the mailbox and kicks. */
-void raw_guest_post(struct raw_guest *guest, struct raw_queue *queue, const void *request, size_t size, uint32_t word);
+/* Puts a record of these bytes in the ring, as they are, and kicks. */
+void raw_guest_post(struct raw_guest *guest, struct raw_queue *queue, const void *request, size_t size);
 
 /* Waits for a reply other than `before`. Its status, or -EPIPE when the session ended without one. */
 int raw_guest_wait(struct raw_guest *guest, struct raw_queue *queue, uint32_t before);
 
-/* Posts a request under the queue's next sequence number, and waits. Its status. */
+/* Posts a request under the queue's next sequence number, once all frames are taken, and waits. Its status. */
 int raw_guest_call(struct raw_guest *guest, struct raw_queue *queue, const void *request, size_t size);
 
 /* Writes the header of a request without dependencies; bytes of it. */

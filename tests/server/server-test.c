@@ -135,7 +135,7 @@ static void removal_of_memory_is_acknowledged(void **state)
     assert_int_equal(tear_down(&f), 0);
 }
 
-static void removal_of_a_mailbox_is_acknowledged(void **state)
+static void removal_of_a_ring_is_acknowledged(void **state)
 {
     (void)state;
     struct fixture f;
@@ -145,7 +145,7 @@ static void removal_of_a_mailbox_is_acknowledged(void **state)
     assert_true(raw_guest_handshake(&f.guest));
     raw_guest_open_queue(&f.guest, &queue, 0);
     assert_int_equal(call_stats(&f, &queue), 0);
-    raw_guest_send(&f.guest, APIR_FRAME_SHM_REMOVE, &queue.mailbox.id, sizeof queue.mailbox.id, -1);
+    raw_guest_send(&f.guest, APIR_FRAME_SHM_REMOVE, &queue.memory.id, sizeof queue.memory.id, -1);
     assert_int_equal(apir_connection_receive(&f.guest.connection, &frame), 1);
     assert_int_equal(frame.type, APIR_FRAME_SHM_REMOVED);
     raw_guest_close_queue(&queue);
@@ -219,7 +219,7 @@ int main(void)
         cmocka_unit_test(handshake_under_a_venus_context_is_answered),
         cmocka_unit_test(calls_are_served_on_several_queues),
         cmocka_unit_test(removal_of_memory_is_acknowledged),
-        cmocka_unit_test(removal_of_a_mailbox_is_acknowledged),
+        cmocka_unit_test(removal_of_a_ring_is_acknowledged),
         cmocka_unit_test(fence_comes_back_after_earlier_frames),
         cmocka_unit_test(end_of_the_connection_marks_the_session_dead),
         cmocka_unit_test(refusal_of_a_call_ends_the_server),
