@@ -46,10 +46,29 @@ struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct 
     return buffer;
 }
 
+void apir_buffer_uses_release(struct apir_executor *executor, struct apir_buffer_uses *uses)
+{
+    for (uint32_t i = 0; i < uses->count; i++) {
+        apir_buffer_put(executor, uses->uses[i].buffer);
+        uses->uses[i].buffer = NULL;
+    }
+}
+
+int apir_buffer_uses_hold(struct apir_executor *executor, struct apir_buffer_uses *uses)
+{
+    for (uint32_t i = 0; i < uses->count; i++) {
+        uses->uses[i].buffer = apir_buffer_get(executor, uses->uses[i].handle);
+        if (!uses->uses[i].buffer) {
+            apir_buffer_uses_release(executor, uses);
+            return -ENOENT;
+        }
+    }
+    return 0;
+}
+
 void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses)
 {
-    for (uint32_t i = 0; i < uses->count; i++)
-        apir_buffer_put(executor, uses->uses[i].buffer);
+    apir_buffer_uses_release(executor, uses);
     free(uses->uses);
     memset(uses, 0, sizeof *uses);
 }

@@ -29,6 +29,7 @@ static const struct apir_handlers handlers = {
     .stream_create = handle_stream_create,
     .stream_destroy = handle_stream_destroy,
     .graph_compute = handle_graph_compute,
+    .graph_recompute = handle_graph_recompute,
     .session_get_stats = handle_session_get_stats,
 };
 

@@ -207,11 +207,23 @@ static bool is_supported(const struct rebuilt *self, const struct apir_stream *s
     return true;
 }
 
-static enum ggml_status compute(struct rebuilt *self, struct apir_stream *stream)
+/* Makes everything up to the graph that can be computed. */
+static int make(struct rebuilt *self, const struct apir_stream *stream, enum ggml_status *status)
 {
-    pthread_mutex_lock(&stream->lock);
+    *status = GGML_STATUS_FAILED;
+    int ret = describe(self);
+    if (ret == 0)
+        ret = check_order(self);
+    if (ret == 0)
+        ret = bind(self, status);
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS && self->deployed && !is_supported(self, stream))
+        *status = GGML_STATUS_FAILED;
+    return ret == 0 && *status == GGML_STATUS_SUCCESS ? build(self) : ret;
+}
+
+static enum ggml_status compute_locked(struct rebuilt *self, struct apir_stream *stream)
+{
     enum ggml_status status = ggml_backend_graph_compute(stream->host, self->graph);
-    pthread_mutex_unlock(&stream->lock);
     atomic_fetch_add_explicit(&self->executor->graphs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&self->executor->nodes, self->wire->n_nodes, memory_order_relaxed);
     return status;
@@ -221,35 +233,90 @@ int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, con
                    struct apir_stream *stream, bool deployed, enum ggml_status *status)
 {
     struct rebuilt self = {.executor = executor, .arena = arena, .wire = graph, .deployed = deployed};
-    *status = GGML_STATUS_FAILED;
-    int ret = describe(&self);
-    if (ret == 0)
-        ret = check_order(&self);
-    if (ret == 0)
-        ret = bind(&self, status);
-    if (ret == 0 && *status == GGML_STATUS_SUCCESS && deployed && !is_supported(&self, stream))
-        *status = GGML_STATUS_FAILED;
-    if (ret == 0 && *status == GGML_STATUS_SUCCESS)
-        ret = build(&self);
-    if (ret == 0 && *status == GGML_STATUS_SUCCESS)
-        *status = compute(&self, stream);
+    int ret = make(&self, stream, status);
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS) {
+        pthread_mutex_lock(&stream->lock);
+        *status = compute_locked(&self, stream);
+        pthread_mutex_unlock(&stream->lock);
+    }
     finish(&self);
     return ret;
 }
 
-/* Fetches the graph and runs it. */
-static int run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph_compute_args *args,
-               struct apir_stream *stream, enum ggml_status *status)
+/* A graph that stays, at the same addresses: backends recognise what they have seen. It does not keep its buffers. */
+struct apir_kept_graph {
+    struct apir_arena arena; /* of all below */
+    struct apir_graph wire;
+    struct rebuilt rebuilt;
+};
+
+void apir_kept_graph_destroy(struct apir_kept_graph *kept)
+{
+    if (!kept)
+        return;
+    finish(&kept->rebuilt);
+    apir_arena_finish(&kept->arena);
+    free(kept);
+}
+
+static int fetch(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph_compute_args *args,
+                 struct apir_graph *graph)
 {
     struct apir_dec dec;
-    struct apir_graph graph;
     int ret = apir_graph_fetch(executor, arena, args->shm, args->shm_offset, args->size, &dec);
     if (ret < 0)
         return ret;
-    apir_decode_graph(&dec, &graph);
-    if (!apir_dec_finish(&dec))
-        return -EBADMSG;
-    return apir_graph_run(executor, arena, &graph, stream, false, status);
+    apir_decode_graph(&dec, graph);
+    return apir_dec_finish(&dec) ? 0 : -EBADMSG;
+}
+
+/* Fetches the graph and runs it. */
+static int run_once(struct apir_executor *executor, const struct apir_graph_compute_args *args,
+                    struct apir_stream *stream, enum ggml_status *status)
+{
+    struct apir_arena arena = {0};
+    struct apir_graph graph;
+    int ret = fetch(executor, &arena, args, &graph);
+    if (ret == 0)
+        ret = apir_graph_run(executor, &arena, &graph, stream, false, status);
+    apir_arena_finish(&arena);
+    return ret;
+}
+
+static void keep_locked(struct apir_stream *stream, uint32_t number, struct apir_kept_graph *kept)
+{
+    apir_kept_graph_destroy(stream->kept[number - 1]);
+    stream->kept[number - 1] = kept;
+}
+
+/* The same, and keeps it after success. */
+static int run_and_keep(struct apir_executor *executor, const struct apir_graph_compute_args *args,
+                        struct apir_stream *stream, enum ggml_status *status)
+{
+    struct apir_kept_graph *kept = calloc(1, sizeof *kept);
+    if (!kept)
+        return -ENOMEM;
+    kept->rebuilt = (struct rebuilt){.executor = executor, .arena = &kept->arena, .wire = &kept->wire};
+    int ret = fetch(executor, &kept->arena, args, &kept->wire);
+    if (ret == 0)
+        ret = make(&kept->rebuilt, stream, status);
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS) {
+        pthread_mutex_lock(&stream->lock);
+        *status = compute_locked(&kept->rebuilt, stream);
+        apir_buffer_uses_release(executor, &kept->rebuilt.buffers);
+        if (*status == GGML_STATUS_SUCCESS) {
+            keep_locked(stream, args->graph, kept);
+            kept = NULL;
+        }
+        pthread_mutex_unlock(&stream->lock);
+    }
+    apir_kept_graph_destroy(kept);
+    return ret;
+}
+
+static struct apir_stream *get_stream(struct apir_executor *executor, uint64_t handle)
+{
+    return (struct apir_stream *)apir_object_table_get(&executor->objects, handle, APIR_OBJECT_STREAM);
 }
 
 int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
@@ -257,14 +324,42 @@ int handle_graph_compute(void *data, struct apir_arena *scratch, const struct ap
 {
     (void)scratch; /* a graph's memory is not kept for later calls */
     struct apir_executor *executor = data;
-    struct apir_arena arena = {0};
-    struct apir_stream *stream =
-        (struct apir_stream *)apir_object_table_get(&executor->objects, args->stream, APIR_OBJECT_STREAM);
+    struct apir_stream *stream = get_stream(executor, args->stream);
     if (!stream)
         return -ENOENT;
     enum ggml_status status = GGML_STATUS_FAILED;
-    int ret = run(executor, &arena, args, stream, &status);
-    apir_arena_finish(&arena);
+    int ret = args->graph ? run_and_keep(executor, args, stream, &status) : run_once(executor, args, stream, &status);
+    apir_object_table_put(&executor->objects, &stream->object);
+    reply->status = apir_graph_status_from_ggml(status);
+    return ret;
+}
+
+static int rerun_locked(struct apir_stream *stream, uint32_t number, enum ggml_status *status)
+{
+    struct apir_kept_graph *kept = stream->kept[number - 1];
+    if (!kept)
+        return -ENOENT;
+    struct rebuilt *rebuilt = &kept->rebuilt;
+    int ret = apir_buffer_uses_hold(rebuilt->executor, &rebuilt->buffers);
+    if (ret < 0)
+        return ret;
+    *status = compute_locked(rebuilt, stream);
+    apir_buffer_uses_release(rebuilt->executor, &rebuilt->buffers);
+    return 0;
+}
+
+int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args,
+                           struct apir_graph_recompute_reply *reply)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct apir_stream *stream = get_stream(executor, args->stream);
+    if (!stream)
+        return -ENOENT;
+    enum ggml_status status = GGML_STATUS_FAILED;
+    pthread_mutex_lock(&stream->lock);
+    int ret = rerun_locked(stream, args->graph, &status);
+    pthread_mutex_unlock(&stream->lock);
     apir_object_table_put(&executor->objects, &stream->object);
     reply->status = apir_graph_status_from_ggml(status);
     return ret;

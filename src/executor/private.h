@@ -80,9 +80,12 @@ struct apir_buffer {
     struct apir_mapping *memory; /* counted; what it was made of, NULL: of the device's own memory */
 };
 
+struct apir_kept_graph;
+
 /* A backend of the host, with what it needs to compute graphs. */
 struct apir_stream {
     struct apir_object object;
+    struct apir_kept_graph *kept[APIR_MAX_GRAPHS]; /* owned, by number - 1; guarded by lock */
     pthread_mutex_t lock;  /* held while it computes */
     ggml_backend_t host;   /* owned */
 };
@@ -159,6 +162,13 @@ int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, con
 /* Takes the host's own numbers as the session's, for guests that do not negotiate. Once. */
 void apir_names_take_own(struct apir_names *names);
 
+/* Frees a graph that a stream keeps. NULL is a no-op. */
+void apir_kept_graph_destroy(struct apir_kept_graph *kept);
+
+/* Puts the buffers and keeps their handles; gets them again: 0, or -ENOENT if one is gone. */
+void apir_buffer_uses_release(struct apir_executor *executor, struct apir_buffer_uses *uses);
+int apir_buffer_uses_hold(struct apir_executor *executor, struct apir_buffer_uses *uses);
+
 /* Handlers: one for each call, named after it. */
 int handle_load_library(void *data, struct apir_arena *scratch, struct apir_load_library_reply *reply);
 int handle_negotiate(void *data, struct apir_arena *scratch, const struct apir_negotiate_args *args,
@@ -195,6 +205,8 @@ int handle_stream_create(void *data, struct apir_arena *scratch, const struct ap
 int handle_stream_destroy(void *data, struct apir_arena *scratch, const struct apir_stream_destroy_args *args);
 int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
                          struct apir_graph_compute_reply *reply);
+int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args,
+                           struct apir_graph_recompute_reply *reply);
 int handle_session_get_stats(void *data, struct apir_arena *scratch, struct apir_session_get_stats_reply *reply);
 
 #endif

@@ -12,6 +12,8 @@ enum {
 static void destroy_stream(struct apir_object *object)
 {
     struct apir_stream *stream = (struct apir_stream *)object;
+    for (unsigned i = 0; i < APIR_MAX_GRAPHS; i++)
+        apir_kept_graph_destroy(stream->kept[i]);
     ggml_backend_free(stream->host);
     pthread_mutex_destroy(&stream->lock);
     free(stream);

@@ -79,7 +79,8 @@ static void add_node(struct maker *m, uint32_t index)
     m->nodes[m->n_nodes++] = index;
 }
 
-static int compute(struct maker *m)
+/* number: under which the stream keeps it, 0: not. */
+static int compute_as(struct maker *m, uint32_t number)
 {
     struct apir_enc enc;
     struct apir_graph_compute_reply reply = {0};
@@ -87,8 +88,24 @@ static int compute(struct maker *m)
     apir_encode_graph(&enc, &(struct apir_graph){.tensors = m->tensors, .n_tensors = m->n_tensors, .nodes = m->nodes,
                                                  .n_nodes = m->n_nodes});
     assert_true(apir_enc_ok(&enc));
-    const struct apir_graph_compute_args args = {.stream = m->stream, .shm = SHM, .size = apir_enc_used(&enc)};
+    const struct apir_graph_compute_args args = {
+        .stream = m->stream, .shm = SHM, .size = apir_enc_used(&enc), .graph = number};
     int ret = handle_graph_compute(m->f.executor, &m->f.scratch, &args, &reply);
+    if (ret == 0)
+        assert_int_equal(reply.status, APIR_GRAPH_STATUS_SUCCESS);
+    return ret;
+}
+
+static int compute(struct maker *m)
+{
+    return compute_as(m, 0);
+}
+
+static int recompute(struct maker *m, uint64_t stream, uint32_t number)
+{
+    struct apir_graph_recompute_reply reply = {0};
+    const struct apir_graph_recompute_args args = {.stream = stream, .graph = number};
+    int ret = handle_graph_recompute(m->f.executor, &m->f.scratch, &args, &reply);
     if (ret == 0)
         assert_int_equal(reply.status, APIR_GRAPH_STATUS_SUCCESS);
     return ret;
@@ -288,6 +305,83 @@ static void computed_graphs_are_counted(void **state)
     close_maker(&m);
 }
 
+static void kept_graph_is_computed_again(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m);
+    int before = m.seen->graphs;
+    assert_int_equal(compute_as(&m, 3), 0);
+    memset(m.data, 0xff, SHM_SIZE); /* its description is not needed any more */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(recompute(&m, m.stream, 3), 0);
+    assert_int_equal(m.seen->graphs, before + 4);
+    assert_int_equal(m.seen->n_nodes, 2);
+    assert_string_equal(m.seen->nodes[0].name, "c");
+    assert_string_equal(m.seen->nodes[1].name, "d");
+    close_maker(&m);
+}
+
+static void another_graph_takes_the_place_of_a_kept_one(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m);
+    assert_int_equal(compute_as(&m, 1), 0);
+    m.tensors[2].name = "another";
+    assert_int_equal(compute_as(&m, 1), 0);
+    assert_int_equal(recompute(&m, m.stream, 1), 0);
+    assert_string_equal(m.seen->nodes[0].name, "another");
+    close_maker(&m);
+}
+
+static void graph_that_is_not_kept_is_refused(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m);
+    assert_int_equal(recompute(&m, m.stream, 1), -ENOENT);
+    assert_int_equal(compute(&m), 0);
+    for (uint32_t number = 1; number <= APIR_MAX_GRAPHS; number++)
+        assert_int_equal(recompute(&m, m.stream, number), -ENOENT);
+    assert_int_equal(compute_as(&m, APIR_MAX_GRAPHS), 0);
+    assert_int_equal(recompute(&m, m.stream, APIR_MAX_GRAPHS), 0);
+    assert_int_equal(recompute(&m, m.buffer, APIR_MAX_GRAPHS), -ENOENT);
+    close_maker(&m);
+}
+
+static void graphs_of_other_streams_are_not_kept_here(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct apir_stream_create_reply other = {0};
+    make_chain(&m);
+    assert_int_equal(
+        handle_stream_create(m.f.executor, &m.f.scratch, &(struct apir_stream_create_args){0}, &other), 0);
+    assert_int_equal(compute_as(&m, 1), 0);
+    assert_int_equal(recompute(&m, other.stream, 1), -ENOENT);
+    close_maker(&m);
+}
+
+/* A kept graph does not keep the memory of a buffer that its guest has freed, and does not use it. */
+static void kept_graph_whose_buffer_is_gone_is_refused(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct apir_executor_stats stats;
+    make_chain(&m);
+    assert_int_equal(compute_as(&m, 1), 0);
+    assert_int_equal(
+        handle_buffer_free(m.f.executor, &m.f.scratch, &(struct apir_buffer_free_args){.buffer = m.buffer}), 0);
+    apir_executor_get_stats(m.f.executor, &stats);
+    assert_int_equal(stats.buffers, 0);
+    m.buffer = fixture_alloc(&m.f, 65536); /* perhaps at the same place */
+    int before = m.seen->graphs;
+    assert_int_equal(recompute(&m, m.stream, 1), -ENOENT);
+    assert_int_equal(m.seen->graphs, before);
+    close_maker(&m);
+}
+
 static void cycle_is_refused(void **state)
 {
     (void)state;
@@ -422,6 +516,11 @@ int main(void)
         cmocka_unit_test(long_chain_is_no_recursion),
         cmocka_unit_test(graph_without_nodes_is_computed),
         cmocka_unit_test(computed_graphs_are_counted),
+        cmocka_unit_test(kept_graph_is_computed_again),
+        cmocka_unit_test(another_graph_takes_the_place_of_a_kept_one),
+        cmocka_unit_test(graph_that_is_not_kept_is_refused),
+        cmocka_unit_test(graphs_of_other_streams_are_not_kept_here),
+        cmocka_unit_test(kept_graph_whose_buffer_is_gone_is_refused),
         cmocka_unit_test(cycle_is_refused),
         cmocka_unit_test(node_that_is_its_own_source_is_refused),
         cmocka_unit_test(node_listed_twice_is_refused),

@@ -70,6 +70,7 @@ static void make_ready(struct context *context)
     raw_guest_share(&context->guest, DATA_SIZE, &context->data);
     raw_guest_share(&context->guest, 4096, &context->graph);
     message_write_graph(context);
+    must_call(context, APIR_CALL_GRAPH_COMPUTE, &results);
 }
 
 static void make_used(struct context *context)
@@ -82,6 +83,7 @@ static void make_used(struct context *context)
     must_call(context, APIR_CALL_STREAM_DESTROY, &results);
     context->stream = create_stream(context);
     message_write_graph(context);
+    must_call(context, APIR_CALL_GRAPH_COMPUTE, &results);
     raw_guest_share(&context->guest, SMALL_SIZE, &context->small);
     raw_guest_share(&context->guest, DATA_SIZE, &context->removed);
     raw_guest_send(&context->guest, APIR_FRAME_SHM_REMOVE, &context->removed.id, sizeof context->removed.id, -1);

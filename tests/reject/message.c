@@ -166,7 +166,12 @@ static void write_graph_compute(struct context *context, struct apir_enc *args)
 {
     apir_encode_graph_compute_args(
         args, &(struct apir_graph_compute_args){
-                  .stream = context->stream, .shm = context->graph.id, .size = context->graph_size});
+                  .stream = context->stream, .shm = context->graph.id, .size = context->graph_size, .graph = 1});
+}
+
+static void write_graph_recompute(struct context *context, struct apir_enc *args)
+{
+    apir_encode_graph_recompute_args(args, &(struct apir_graph_recompute_args){.stream = context->stream, .graph = 1});
 }
 
 const struct message messages[] = {
@@ -191,6 +196,7 @@ const struct message messages[] = {
     {APIR_CALL_STREAM_CREATE, "stream_create", CONTEXT_READY, write_device, false},
     {APIR_CALL_STREAM_DESTROY, "stream_destroy", CONTEXT_READY, write_stream, true},
     {APIR_CALL_GRAPH_COMPUTE, "graph_compute", CONTEXT_READY, write_graph_compute, false},
+    {APIR_CALL_GRAPH_RECOMPUTE, "graph_recompute", CONTEXT_READY, write_graph_recompute, false},
     {APIR_CALL_SESSION_GET_STATS, "session_get_stats", CONTEXT_READY, write_nothing, false},
 };
 const unsigned n_messages = sizeof messages / sizeof *messages;

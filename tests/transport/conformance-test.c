@@ -254,6 +254,8 @@ struct adder {
     uint64_t stream;
     struct apir_tensor tensors[3];
     struct apir_shm graph, data;
+    uint32_t number; /* under which the host keeps the graph; 0: it does not */
+    bool is_kept;
 };
 
 static void adder_open(struct adder *adder, struct fixture *f)
@@ -285,11 +287,34 @@ static void adder_close(struct adder *adder)
     apir_session_shm_destroy(adder->f->session, &adder->data);
 }
 
+/* Has the host compute the graph; with a number it keeps it, and is sent only that when it has it. */
+static int adder_compute(struct adder *adder)
+{
+    static const uint32_t src[] = {1, 2}, nodes[] = {2};
+    adder->tensors[2].op = test_op(&adder->f->numbering, GGML_OP_ADD);
+    adder->tensors[2].src = src;
+    adder->tensors[2].n_src = 2;
+    adder->tensors[2].flags = 16; /* GGML_TENSOR_FLAG_COMPUTE */
+    struct apir_graph graph = {.tensors = adder->tensors, .n_tensors = 3, .nodes = nodes, .n_nodes = 1};
+    struct apir_enc enc;
+    apir_enc_init(&enc, adder->graph.data, adder->graph.size);
+    apir_encode_graph(&enc, &graph);
+    struct apir_graph_compute_args args = {
+        .stream = adder->stream, .shm = adder->graph.id, .size = apir_enc_used(&enc), .graph = adder->number};
+    struct apir_graph_recompute_args again = {.stream = adder->stream, .graph = adder->number};
+    struct apir_graph_compute_reply reply;
+    struct apir_graph_recompute_reply same;
+    int ret = adder->is_kept ? apir_call_graph_recompute(adder->queue, NULL, &again, &same)
+                             : apir_call_graph_compute(adder->queue, NULL, &args, &reply);
+    if (ret < 0)
+        return ret;
+    return (adder->is_kept ? same.status : reply.status) == APIR_GRAPH_STATUS_SUCCESS ? 0 : -EIO;
+}
+
 /* Adds on the host; the number of wrong elements, or -errno. */
 static int adder_run(struct adder *adder, float a, float b)
 {
     struct fixture *f = adder->f;
-    static const uint32_t src[] = {1, 2}, nodes[] = {2};
     float in[2][16], out[16];
     for (int i = 0; i < 16; i++) {
         in[0][i] = a + (float)i;
@@ -302,20 +327,9 @@ static int adder_run(struct adder *adder, float a, float b)
         if (ret < 0)
             return ret;
     }
-    adder->tensors[2].op = test_op(&f->numbering, GGML_OP_ADD);
-    adder->tensors[2].src = src;
-    adder->tensors[2].n_src = 2;
-    adder->tensors[2].flags = 16; /* GGML_TENSOR_FLAG_COMPUTE */
-    struct apir_graph graph = {.tensors = adder->tensors, .n_tensors = 3, .nodes = nodes, .n_nodes = 1};
-    struct apir_enc enc;
-    apir_enc_init(&enc, adder->graph.data, adder->graph.size);
-    apir_encode_graph(&enc, &graph);
-    struct apir_graph_compute_args args = {
-        .stream = adder->stream, .shm = adder->graph.id, .size = apir_enc_used(&enc)};
-    struct apir_graph_compute_reply reply;
-    int ret = apir_call_graph_compute(adder->queue, NULL, &args, &reply);
-    if (ret < 0 || reply.status != APIR_GRAPH_STATUS_SUCCESS)
-        return ret < 0 ? ret : -EIO;
+    int ret = adder_compute(adder);
+    if (ret < 0)
+        return ret;
     struct apir_tensor_get_args get = {.tensor = adder->tensors[2], .size = 64, .shm = adder->data.id};
     ret = apir_call_tensor_get(f->control, NULL, &get);
     if (ret < 0)
@@ -340,6 +354,23 @@ static void graph_is_computed(void **state)
     assert_int_equal(apir_call_session_get_stats(f.control, NULL, &stats), 0);
     assert_int_equal(stats.graphs, 2);
     assert_int_equal(stats.nodes, 2);
+    adder_close(&adder);
+    close_session(&f);
+}
+
+static void kept_graph_is_computed_with_new_data(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_ready(&f, 0);
+    struct adder adder = {0};
+    adder_open(&adder, &f);
+    adder.number = 7;
+    assert_int_equal(adder_run(&adder, 1, 2), 0);
+    adder.is_kept = true;
+    memset(adder.graph.data, 0xff, 64);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(adder_run(&adder, (float)i, 0.5f), 0);
     adder_close(&adder);
     close_session(&f);
 }
@@ -480,6 +511,7 @@ int main(void)
         cmocka_unit_test(tensors_copy_between_buffers),
         cmocka_unit_test(too_large_a_buffer_is_a_result),
         cmocka_unit_test(graph_is_computed),
+        cmocka_unit_test(kept_graph_is_computed_with_new_data),
         cmocka_unit_test(other_numbering_computes_the_same),
         cmocka_unit_test(streams_run_side_by_side),
         cmocka_unit_test(sessions_are_apart),
