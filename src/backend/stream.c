@@ -6,6 +6,7 @@
 #include "apir-calls.h"
 #include "backend/buffer.h"
 #include "backend/device.h"
+#include "backend/graph-memory.h"
 #include "backend/graph.h"
 #include "backend/reg.h"
 #include "client/queue.h"
@@ -23,6 +24,7 @@ struct apir_stream {
     uint64_t handle;
     struct apir_shm graph; /* owned; what the last graph was written to */
     struct apir_graph_builder builder;
+    struct apir_graph_memory memory; /* what the host keeps */
 };
 
 /* Tells our backends from others; ggml wants it writable, and does not write. */
@@ -83,6 +85,7 @@ void apir_stream_free(ggml_backend_t backend)
     apir_queue_close(stream->queue);
     apir_session_shm_destroy(stream->device->reg->session, &stream->graph);
     apir_graph_builder_finish(&stream->builder);
+    apir_graph_memory_finish(&stream->memory);
     free(stream);
 }
 
@@ -121,26 +124,25 @@ static int64_t write_graph(struct apir_stream *stream, const struct apir_graph *
 }
 
 /* Tells the host about the usage of the graph's buffers. */
-static int mirror_usages(const struct apir_graph_builder *builder)
+static int mirror_usages(struct apir_buffer *const *buffers, uint32_t n)
 {
     struct apir_buffer *last = NULL;
-    for (uint32_t i = 0; i < builder->n_tensors; i++) {
-        struct apir_buffer *buffer = builder->buffers[i];
-        int ret = buffer && buffer != last ? apir_buffer_mirror_usage(buffer) : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        int ret = buffers[i] && buffers[i] != last ? apir_buffer_mirror_usage(buffers[i]) : 0;
         if (ret < 0)
             return ret;
-        last = buffer;
+        last = buffers[i];
     }
     return 0;
 }
 
-static void mark_uses(const struct apir_graph_builder *builder, uint32_t queue, uint64_t sequence)
+static void mark_uses(struct apir_buffer *const *buffers, uint32_t n, const struct apir_queue *queue)
 {
     struct apir_buffer *last = NULL;
-    for (uint32_t i = 0; i < builder->n_tensors; i++) {
-        if (builder->buffers[i] && builder->buffers[i] != last)
-            apir_buffer_mark_use(builder->buffers[i], queue, sequence);
-        last = builder->buffers[i];
+    for (uint32_t i = 0; i < n; i++) {
+        if (buffers[i] && buffers[i] != last)
+            apir_buffer_mark_use(buffers[i], apir_queue_id(queue), apir_queue_next(queue));
+        last = buffers[i];
     }
 }
 
@@ -159,14 +161,14 @@ static enum ggml_status to_ggml(enum apir_graph_status status)
     return GGML_STATUS_FAILED;
 }
 
-/* Has the host compute the graph of size bytes in shared memory. */
-static int compute(struct apir_stream *stream, uint64_t size, enum ggml_status *status)
+/* Has the host compute the graph of size bytes in shared memory, and keep it under a number (0: not). */
+static int compute(struct apir_stream *stream, uint64_t size, uint32_t number, enum ggml_status *status)
 {
     struct apir_graph_compute_args args = {
-        .stream = stream->handle, .shm = stream->graph.id, .size = size};
+        .stream = stream->handle, .shm = stream->graph.id, .size = size, .graph = number};
     struct apir_graph_compute_reply reply;
     apir_queue_lock(stream->queue);
-    mark_uses(&stream->builder, apir_queue_id(stream->queue), apir_queue_next(stream->queue));
+    mark_uses(stream->builder.buffers, stream->builder.n_tensors, stream->queue);
     int ret = apir_call_graph_compute(stream->queue, NULL, &args, &reply);
     apir_queue_unlock(stream->queue);
     if (ret == 0)
@@ -174,24 +176,55 @@ static int compute(struct apir_stream *stream, uint64_t size, enum ggml_status *
     return ret;
 }
 
+/* The same of a graph that it keeps. */
+static int recompute(struct apir_stream *stream, const struct apir_graph_note *note, enum ggml_status *status)
+{
+    struct apir_graph_recompute_args args = {.stream = stream->handle, .graph = note->number};
+    struct apir_graph_recompute_reply reply;
+    int ret = mirror_usages(note->buffers, note->n_buffers);
+    if (ret < 0)
+        return ret;
+    apir_queue_lock(stream->queue);
+    mark_uses(note->buffers, note->n_buffers, stream->queue);
+    ret = apir_call_graph_recompute(stream->queue, NULL, &args, &reply);
+    apir_queue_unlock(stream->queue);
+    if (ret == 0)
+        *status = to_ggml(reply.status);
+    return ret;
+}
+
+/* Describes the graph to the host, which keeps it if it can. */
+static int compute_new(struct apir_stream *stream, struct ggml_cgraph *cgraph, enum ggml_status *status)
+{
+    const struct apir_reg *reg = stream->device->reg;
+    struct apir_graph graph;
+    int ret = apir_graph_build(&stream->builder, reg, cgraph, &graph);
+    if (ret == 0 && graph.n_nodes == 0)
+        *status = GGML_STATUS_SUCCESS;
+    if (ret < 0 || graph.n_nodes == 0)
+        return ret;
+    ret = mirror_usages(stream->builder.buffers, stream->builder.n_tensors);
+    int64_t size = ret == 0 ? write_graph(stream, &graph) : ret;
+    if (size < 0)
+        return (int)size;
+    struct apir_graph_note *note =
+        apir_session_keeps_graphs(reg->session) ? apir_graph_memory_take(&stream->memory) : NULL;
+    ret = compute(stream, (uint64_t)size, note ? note->number : 0, status);
+    if (note && ret == 0 && *status == GGML_STATUS_SUCCESS)
+        apir_graph_memory_fill(&stream->memory, note, reg, cgraph, &stream->builder);
+    return ret;
+}
+
 enum ggml_status apir_stream_graph_compute(ggml_backend_t backend, struct ggml_cgraph *cgraph)
 {
     struct apir_stream *stream = of(backend);
     const struct apir_reg *reg = stream->device->reg;
-    struct apir_graph graph;
     enum ggml_status status = GGML_STATUS_FAILED;
-    int ret = apir_session_error(reg->session);
-    if (ret < 0)
+    if (apir_session_error(reg->session) < 0)
         return GGML_STATUS_FAILED;
-    ret = apir_graph_build(&stream->builder, reg, cgraph, &graph);
-    if (ret == 0 && graph.n_nodes == 0)
-        return GGML_STATUS_SUCCESS;
-    if (ret == 0)
-        ret = mirror_usages(&stream->builder);
-    int64_t size = ret == 0 ? write_graph(stream, &graph) : ret;
-    if (size >= 0)
-        size = compute(stream, (uint64_t)size, &status);
-    else if (size == -EOVERFLOW)
+    const struct apir_graph_note *note = apir_graph_memory_find(&stream->memory, reg, cgraph);
+    int ret = note ? recompute(stream, note, &status) : compute_new(stream, cgraph, &status);
+    if (ret == -EOVERFLOW)
         apir_error(reg->log, "cannot compute a graph: a tensor of 4 GiB does not fit the protocol of this host");
-    return size == -ENOMEM ? GGML_STATUS_ALLOC_FAILED : status;
+    return ret == -ENOMEM ? GGML_STATUS_ALLOC_FAILED : status;
 }

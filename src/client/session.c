@@ -202,6 +202,11 @@ bool apir_session_has_rows(const struct apir_session *session)
     return !session->speaks_upstream;
 }
 
+bool apir_session_keeps_graphs(const struct apir_session *session)
+{
+    return !session->speaks_upstream;
+}
+
 int apir_session_encode_graph(const struct apir_session *session, struct apir_enc *enc, const struct apir_graph *graph)
 {
     if (session->speaks_upstream)

@@ -53,6 +53,9 @@ bool apir_session_has_numbering(const struct apir_session *session);
 /* Whether the host takes the calls tensor_set_2d and tensor_get_2d. */
 bool apir_session_has_rows(const struct apir_session *session);
 
+/* Whether the host keeps graphs, for graph_recompute. */
+bool apir_session_keeps_graphs(const struct apir_session *session);
+
 /* Writes a graph as graph_compute expects it in shared memory. 0; or -EOVERFLOW: a size or stride of a tensor does not
  * fit the protocol that is spoken. Whether there was room is for enc to tell. */
 int apir_session_encode_graph(const struct apir_session *session, struct apir_enc *enc, const struct apir_graph *graph);
