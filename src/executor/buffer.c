@@ -25,6 +25,12 @@ static void destroy_buffer(struct apir_object *object)
     free(buffer);
 }
 
+/* relaxed: a guest that resets a buffer while it computes with it gets what it asked for */
+static uint32_t count_resets(const struct apir_buffer *buffer)
+{
+    return atomic_load_explicit(&buffer->resets, memory_order_relaxed);
+}
+
 struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct apir_buffer_uses *uses,
                                          uint64_t handle)
 {
@@ -42,7 +48,8 @@ struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct 
     }
     struct apir_buffer *buffer = apir_buffer_get(executor, handle);
     if (buffer)
-        uses->uses[uses->count++] = (struct apir_buffer_use){.handle = handle, .buffer = buffer};
+        uses->uses[uses->count++] =
+            (struct apir_buffer_use){.handle = handle, .buffer = buffer, .resets = count_resets(buffer)};
     return buffer;
 }
 
@@ -56,14 +63,19 @@ void apir_buffer_uses_release(struct apir_executor *executor, struct apir_buffer
 
 int apir_buffer_uses_hold(struct apir_executor *executor, struct apir_buffer_uses *uses)
 {
+    int ret = 0;
     for (uint32_t i = 0; i < uses->count; i++) {
-        uses->uses[i].buffer = apir_buffer_get(executor, uses->uses[i].handle);
-        if (!uses->uses[i].buffer) {
+        struct apir_buffer_use *use = &uses->uses[i];
+        use->buffer = apir_buffer_get(executor, use->handle);
+        if (!use->buffer) {
             apir_buffer_uses_release(executor, uses);
             return -ENOENT;
         }
+        if (use->resets != count_resets(use->buffer))
+            ret = 1;
+        use->resets = count_resets(use->buffer);
     }
-    return 0;
+    return ret;
 }
 
 void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses)
@@ -168,6 +180,7 @@ int handle_buffer_reset(void *data, struct apir_arena *scratch, const struct api
     struct apir_buffer *buffer = apir_buffer_get(data, args->buffer);
     if (!buffer)
         return -ENOENT;
+    atomic_fetch_add_explicit(&buffer->resets, 1, memory_order_relaxed);
     ggml_backend_buffer_reset(buffer->host);
     apir_buffer_put(data, buffer);
     return 0;

@@ -26,6 +26,7 @@ struct rebuilt {
     struct apir_buffer_uses buffers;
     struct ggml_context *context;
     struct ggml_cgraph *graph;
+    bool unbound;                     /* its tensors have to be bound anew before it is computed again */
 };
 
 enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status)
@@ -334,6 +335,17 @@ int handle_graph_compute(void *data, struct apir_arena *scratch, const struct ap
     return ret;
 }
 
+/* What backends attach to tensors is gone with the reset of a buffer. */
+static int bind_anew(struct rebuilt *self, enum ggml_status *status)
+{
+    for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
+        self->tensors[i].buffer = NULL;
+        self->tensors[i].data = NULL;
+        self->tensors[i].extra = NULL;
+    }
+    return bind(self, status);
+}
+
 static int rerun_locked(struct apir_stream *stream, uint32_t number, enum ggml_status *status)
 {
     struct apir_kept_graph *kept = stream->kept[number - 1];
@@ -343,9 +355,14 @@ static int rerun_locked(struct apir_stream *stream, uint32_t number, enum ggml_s
     int ret = apir_buffer_uses_hold(rebuilt->executor, &rebuilt->buffers);
     if (ret < 0)
         return ret;
-    *status = compute_locked(rebuilt, stream);
+    *status = GGML_STATUS_SUCCESS;
+    if (ret == 1 || rebuilt->unbound)
+        ret = bind_anew(rebuilt, status);
+    rebuilt->unbound = ret < 0 || *status != GGML_STATUS_SUCCESS;
+    if (!rebuilt->unbound)
+        *status = compute_locked(rebuilt, stream);
     apir_buffer_uses_release(rebuilt->executor, &rebuilt->buffers);
-    return 0;
+    return ret;
 }
 
 int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args,

@@ -78,6 +78,7 @@ struct apir_buffer {
     char *base;
     uint64_t size;
     struct apir_mapping *memory; /* counted; what it was made of, NULL: of the device's own memory */
+    _Atomic uint32_t resets;     /* how often backends forgot what they had attached to its tensors (relaxed) */
 };
 
 struct apir_kept_graph;
@@ -105,6 +106,7 @@ struct apir_buffer_uses {
     struct apir_buffer_use {
         uint64_t handle;
         struct apir_buffer *buffer; /* counted */
+        uint32_t resets;            /* of the buffer, when tensors were bound to it */
     } *uses;
     uint32_t count, capacity;
 };
@@ -165,7 +167,8 @@ void apir_names_take_own(struct apir_names *names);
 /* Frees a graph that a stream keeps. NULL is a no-op. */
 void apir_kept_graph_destroy(struct apir_kept_graph *kept);
 
-/* Puts the buffers and keeps their handles; gets them again: 0, or -ENOENT if one is gone. */
+/* Puts the buffers and keeps their handles; gets them again: 0, 1 if one was reset meanwhile, so that its tensors are to be
+ * bound anew, or -ENOENT if one is gone. */
 void apir_buffer_uses_release(struct apir_executor *executor, struct apir_buffer_uses *uses);
 int apir_buffer_uses_hold(struct apir_executor *executor, struct apir_buffer_uses *uses);
 

@@ -52,12 +52,14 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
     seen.n_nodes = graph->n_nodes;
     seen.n_leafs = graph->n_leafs;
     for (int i = 0; i < graph->n_nodes && i < FAKE_MAX_NODES; i++) {
-        const struct ggml_tensor *node = graph->nodes[i];
+        struct ggml_tensor *node = graph->nodes[i];
         snprintf(seen.nodes[i].name, sizeof seen.nodes[i].name, "%s", node->name);
         seen.nodes[i].op = (int)node->op;
         seen.nodes[i].flags = node->flags;
         seen.nodes[i].use_count = use_count(graph, node);
         seen.nodes[i].data = node->data;
+        seen.nodes[i].extra = node->extra;
+        node->extra = &seen;
     }
     return GGML_STATUS_SUCCESS;
 }

@@ -18,6 +18,7 @@ struct fake_seen {
         int op, flags;
         int use_count;
         void *data;
+        void *extra; /* what was attached by the run before, which attaches something */
     } nodes[FAKE_MAX_NODES];
 };
 

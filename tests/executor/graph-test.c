@@ -382,6 +382,27 @@ static void kept_graph_whose_buffer_is_gone_is_refused(void **state)
     close_maker(&m);
 }
 
+/* Backends attach things to tensors, and forget them with the reset of a buffer. */
+static void kept_graph_is_bound_anew_after_a_reset(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m);
+    assert_int_equal(compute_as(&m, 1), 0);
+    assert_int_equal(recompute(&m, m.stream, 1), 0);
+    assert_non_null(m.seen->nodes[0].extra);
+    void *data = m.seen->nodes[1].data;
+    assert_int_equal(
+        handle_buffer_reset(m.f.executor, &m.f.scratch, &(struct apir_buffer_reset_args){.buffer = m.buffer}), 0);
+    assert_int_equal(recompute(&m, m.stream, 1), 0);
+    assert_null(m.seen->nodes[0].extra);
+    assert_null(m.seen->nodes[1].extra);
+    assert_ptr_equal(m.seen->nodes[1].data, data);
+    assert_int_equal(recompute(&m, m.stream, 1), 0);
+    assert_non_null(m.seen->nodes[0].extra); /* once is enough */
+    close_maker(&m);
+}
+
 static void cycle_is_refused(void **state)
 {
     (void)state;
@@ -521,6 +542,7 @@ int main(void)
         cmocka_unit_test(graph_that_is_not_kept_is_refused),
         cmocka_unit_test(graphs_of_other_streams_are_not_kept_here),
         cmocka_unit_test(kept_graph_whose_buffer_is_gone_is_refused),
+        cmocka_unit_test(kept_graph_is_bound_anew_after_a_reset),
         cmocka_unit_test(cycle_is_refused),
         cmocka_unit_test(node_that_is_its_own_source_is_refused),
         cmocka_unit_test(node_listed_twice_is_refused),
