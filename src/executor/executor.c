@@ -15,6 +15,7 @@ static const struct apir_handlers handlers = {
     .device_supports_op = handle_device_supports_op,
     .device_get_alloc_size = handle_device_get_alloc_size,
     .buffer_alloc = handle_buffer_alloc,
+    .buffer_from_shm = handle_buffer_from_shm,
     .buffer_free = handle_buffer_free,
     .buffer_set_usage = handle_buffer_set_usage,
     .buffer_init_tensor = handle_buffer_init_tensor,

@@ -101,6 +101,18 @@ struct apir_buffer *apir_buffer_wrap(struct apir_executor *executor, ggml_backen
 /* Gives the buffer a handle and takes ownership; 0, with the buffer freed, when there are too many. */
 uint64_t apir_buffer_add(struct apir_executor *executor, struct apir_buffer *buffer);
 
+/* A part of shared memory that is to be a buffer. */
+struct apir_shm_range {
+    uint32_t shm;
+    uint64_t offset, size;
+    uint64_t max_tensor_size; /* of the tensors that will be in it */
+};
+
+/* Makes a buffer of the range, which is kept as long; as a handle in reply, 0 if the device cannot use it in place or there
+ * are too many. -EFAULT: there is no such memory. */
+int apir_shm_buffer_add(struct apir_executor *executor, ggml_backend_dev_t device, const struct apir_shm_range *range,
+                        struct apir_buffer_alloc_reply *reply);
+
 /* Buffers in use by a call, put together at its end. */
 struct apir_buffer_uses {
     struct apir_buffer_use {
@@ -189,6 +201,8 @@ int handle_device_get_alloc_size(void *data, struct apir_arena *scratch,
                                  struct apir_device_get_alloc_size_reply *reply);
 int handle_buffer_alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,
                         struct apir_buffer_alloc_reply *reply);
+int handle_buffer_from_shm(void *data, struct apir_arena *scratch, const struct apir_buffer_from_shm_args *args,
+                           struct apir_buffer_from_shm_reply *reply);
 int handle_buffer_free(void *data, struct apir_arena *scratch, const struct apir_buffer_free_args *args);
 int handle_buffer_set_usage(void *data, struct apir_arena *scratch, const struct apir_buffer_set_usage_args *args);
 int handle_buffer_init_tensor(void *data, struct apir_arena *scratch,

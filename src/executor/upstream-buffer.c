@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "executor/upstream-private.h"
-#include "util/checked.h"
 
 enum {
     BASE_SHIFT = 44, /* bases are 16 TiB apart, which is more than a device has */
@@ -28,41 +27,18 @@ int handle_upstream_buffer_type_alloc_buffer(void *data, struct apir_arena *scra
     return ret;
 }
 
-/* A buffer of the device in memory that is kept for it; NULL if the device has no such buffers. */
-static struct apir_buffer *wrap_memory(struct apir_executor *executor, struct apir_mapping *memory,
-                                       const struct apir_upstream_device_buffer_from_ptr_args *args)
-{
-    struct ggml_backend_dev_props props;
-    ggml_backend_dev_t device = apir_upstream_device(executor);
-    ggml_backend_dev_get_props(device, &props);
-    if (!props.caps.buffer_from_host_ptr)
-        return NULL;
-    return apir_buffer_wrap(executor, ggml_backend_dev_buffer_from_host_ptr(device, memory->data, args->size,
-                                                                            args->max_tensor_size));
-}
-
 int handle_upstream_device_buffer_from_ptr(void *data, struct apir_arena *scratch,
                                            const struct apir_upstream_device_buffer_from_ptr_args *args,
                                            struct apir_upstream_device_buffer_from_ptr_reply *reply)
 {
     (void)scratch;
     struct apir_executor *executor = data;
-    struct apir_mapping *memory = apir_shm_table_get(executor->memory, args->shm);
-    struct apir_buffer *buffer = NULL;
-    int ret = -EFAULT;
-    if (!memory || !apir_checked_range(0, args->size, memory->size) || args->max_tensor_size > args->size)
-        goto out;
-    ret = 0;
-    if (args->size > 0 && !memory->borrowed) /* a buffer outlives the call */
-        buffer = wrap_memory(executor, memory, args);
-    if (!buffer)
-        goto out;
-    buffer->memory = memory;
-    memory = NULL;
-    reply->buffer = apir_buffer_add(executor, buffer);
-    reply->buffer_type = reply->buffer ? APIR_UPSTREAM_BUFFER_TYPE : 0;
-out:
-    apir_shm_table_put(executor->memory, memory);
+    const struct apir_shm_range range = {
+        .shm = args->shm, .size = args->size, .max_tensor_size = args->max_tensor_size};
+    struct apir_buffer_alloc_reply made = {0};
+    int ret = apir_shm_buffer_add(executor, apir_upstream_device(executor), &range, &made);
+    reply->buffer = made.buffer;
+    reply->buffer_type = made.buffer ? APIR_UPSTREAM_BUFFER_TYPE : 0;
     return ret;
 }
 

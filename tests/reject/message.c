@@ -157,6 +157,15 @@ static void write_tensor_copy(struct context *context, struct apir_enc *args)
                                                                        .destination = make_tensor(context, 1024)});
 }
 
+static void write_buffer_from_shm(struct context *context, struct apir_enc *args)
+{
+    apir_encode_buffer_from_shm_args(args, &(struct apir_buffer_from_shm_args){.device = 0,
+                                                                               .shm = context->data.id,
+                                                                               .shm_offset = 4096,
+                                                                               .size = 4096,
+                                                                               .max_tensor_size = 1024});
+}
+
 static void write_stream(struct context *context, struct apir_enc *args)
 {
     apir_encode_stream_destroy_args(args, &(struct apir_stream_destroy_args){.stream = context->stream});
@@ -196,6 +205,7 @@ const struct message messages[] = {
     {APIR_CALL_STREAM_CREATE, "stream_create", CONTEXT_READY, write_device, false},
     {APIR_CALL_STREAM_DESTROY, "stream_destroy", CONTEXT_READY, write_stream, true},
     {APIR_CALL_GRAPH_COMPUTE, "graph_compute", CONTEXT_READY, write_graph_compute, false},
+    {APIR_CALL_BUFFER_FROM_SHM, "buffer_from_shm", CONTEXT_READY, write_buffer_from_shm, false},
     {APIR_CALL_GRAPH_RECOMPUTE, "graph_recompute", CONTEXT_READY, write_graph_recompute, false},
     {APIR_CALL_SESSION_GET_STATS, "session_get_stats", CONTEXT_READY, write_nothing, false},
 };

@@ -234,6 +234,33 @@ static void tensors_copy_between_buffers(void **state)
     close_session(&f);
 }
 
+static void shared_memory_is_a_buffer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_ready(&f, 0);
+    struct apir_shm memory, shm;
+    assert_int_equal(apir_session_shm_create(f.session, 8192, &memory), 0);
+    assert_int_equal(apir_session_shm_create(f.session, 4096, &shm), 0);
+    struct apir_buffer_from_shm_args args = {
+        .shm = memory.id, .shm_offset = 4096, .size = 4096, .max_tensor_size = 64};
+    struct apir_buffer_from_shm_reply reply;
+    assert_int_equal(apir_call_buffer_from_shm(f.control, NULL, &args, &reply), 0);
+    if (reply.buffer) { /* not every device can */
+        struct apir_tensor tensor = test_tensor(&f.numbering, GGML_TYPE_F32, 4, 1);
+        assert_int_equal(reply.size, 4096);
+        tensor.buffer = reply.buffer;
+        tensor.offset = 128;
+        set_bytes(&f, &tensor, &shm, "0123456789abcdef", 16);
+        assert_memory_equal((char *)memory.data + 4096 + 128, "0123456789abcdef", 16);
+        struct apir_buffer_free_args which = {.buffer = reply.buffer};
+        assert_int_equal(apir_call_buffer_free(f.control, NULL, &which), 0);
+    }
+    apir_session_shm_destroy(f.session, &memory);
+    apir_session_shm_destroy(f.session, &shm);
+    close_session(&f);
+}
+
 static void too_large_a_buffer_is_a_result(void **state)
 {
     (void)state;
@@ -509,6 +536,7 @@ int main(void)
         cmocka_unit_test(fill_calls_fill),
         cmocka_unit_test(rows_go_to_their_places),
         cmocka_unit_test(tensors_copy_between_buffers),
+        cmocka_unit_test(shared_memory_is_a_buffer),
         cmocka_unit_test(too_large_a_buffer_is_a_result),
         cmocka_unit_test(graph_is_computed),
         cmocka_unit_test(kept_graph_is_computed_with_new_data),
