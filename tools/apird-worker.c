@@ -14,6 +14,7 @@
 #include "server/server.h"
 #include "upstream/foreign.h"
 #include "util/log.h"
+#include "util/path-list.h"
 
 enum {
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
@@ -46,6 +47,7 @@ struct worker {
     struct apir_shm_table memory;
     struct apir_executor_options options;
     struct apir_executor *executor;
+    char *libraries;             /* owned; of --ggml-library, NULL: none */
     const char *backend_library; /* NULL: the executor serves */
     struct apir_foreign *foreign;
 };
@@ -58,7 +60,8 @@ static const char usage[] =
     "\n"
     "  --fd N                 the connected socket\n"
     "  --context ID           number of the context, for the log\n"
-    "  --ggml-library L       path of a ggml backend library, or NAME of libggml-NAME*.so\n"
+    "  --ggml-library L       path of a ggml backend library, or NAME of libggml-NAME*.so; may be given again, or\n"
+    "                         be several with ':' between them\n"
     "  --ggml-reg SYMBOL      its registration function (ggml_backend_init)\n"
     "  --threads N            threads of a library that computes on the CPU (all cores)\n"
     "  --single-device D      name or index of the device that guests of protocol 0.x see (the first)\n"
@@ -110,8 +113,7 @@ static int parse_option(struct worker *worker, int option, const char *value)
     case OPTION_CONTEXT:
         return parse_number(value, UINT32_MAX, &worker->context) ? 1 : -1;
     case OPTION_LIBRARY:
-        worker->options.library = value;
-        return 1;
+        return apir_path_list_add(&worker->libraries, value) == 0 ? 1 : -1;
     case OPTION_REG:
         worker->options.symbol = value;
         return 1;
@@ -263,25 +265,34 @@ static int serve(struct worker *worker)
     return ret < 0 ? 1 : 0;
 }
 
+static int run(struct worker *worker)
+{
+    signal(SIGPIPE, SIG_IGN);
+    open_ggml_log(worker);
+    apir_ggml_log_attach(&worker->ggml_log);
+    apir_shm_table_init(&worker->memory);
+    worker->options.library = worker->libraries;
+    worker->options.memory = &worker->memory;
+    worker->options.log = &worker->log;
+    worker->executor = apir_executor_create(&worker->options);
+    if (!worker->executor) {
+        apir_error(&worker->log, "out of memory");
+        return 1;
+    }
+    int ret = worker->probe ? probe(worker) : serve(worker);
+    apir_executor_destroy(worker->executor);
+    apir_shm_table_finish(&worker->memory);
+    return ret;
+}
+
 int main(int argc, char **argv)
 {
     struct worker worker = {.fd = -1, .log = {.stream = stderr, .level = APIR_LOG_INFO, .prefix = "apird-worker"}};
     int ret = parse_options(&worker, argc, argv);
     if (ret <= 0)
-        return ret == 0 ? 0 : 2;
-    signal(SIGPIPE, SIG_IGN);
-    open_ggml_log(&worker);
-    apir_ggml_log_attach(&worker.ggml_log);
-    apir_shm_table_init(&worker.memory);
-    worker.options.memory = &worker.memory;
-    worker.options.log = &worker.log;
-    worker.executor = apir_executor_create(&worker.options);
-    if (!worker.executor) {
-        apir_error(&worker.log, "out of memory");
-        return 1;
-    }
-    ret = worker.probe ? probe(&worker) : serve(&worker);
-    apir_executor_destroy(worker.executor);
-    apir_shm_table_finish(&worker.memory);
+        ret = ret == 0 ? 0 : 2;
+    else
+        ret = run(&worker);
+    free(worker.libraries);
     return ret;
 }

@@ -19,6 +19,7 @@
 #include "attach/worker-process.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/path-list.h"
 
 #ifndef APIR_VERSION
 #define APIR_VERSION "0.1.0"
@@ -42,6 +43,7 @@ struct options {
     const char *machines[MAX_DOORS]; /* --vhost-user */
     unsigned machine_count;
     uint64_t window_size;
+    char *libraries; /* owned; those of --ggml-library, NULL: none */
     const char *log_path;
     const char *worker_path; /* NULL: beside this program */
     unsigned max_contexts;
@@ -77,8 +79,9 @@ static void print_help(FILE *stream)
           "  --vhost-user PATH     the virtio-gpu device of one virtual machine: QEMU connects to PATH\n"
           "\n"
           "What is served:\n"
-          "  --ggml-library PATH|NAME  the ggml backend library, or its short name: cpu, vulkan, cuda, rpc\n"
-          "                        (default: $APIR_LLAMA_CPP_GGML_LIBRARY_PATH)\n"
+          "  --ggml-library PATH|NAME  the ggml backend library, or its short name: cpu, vulkan, cuda, rpc; may be\n"
+          "                        given again, for the devices of several libraries, in this order\n"
+          "                        (default: $APIR_LLAMA_CPP_GGML_LIBRARY_PATH, with ':' between several)\n"
           "  --ggml-reg SYMBOL     its registration function (default: $APIR_LLAMA_CPP_GGML_LIBRARY_REG, else\n"
           "                        what the library has)\n"
           "  --threads N           threads for a library that computes on the CPU (default: all cores)\n"
@@ -162,8 +165,7 @@ static int parse_option(struct options *options, int option, const char *name)
     case 'w':
         return parse_size(name, optarg, &options->window_size);
     case 'g':
-        options->worker.ggml_library = optarg;
-        return 0;
+        return apir_path_list_add(&options->libraries, optarg);
     case 'r':
         options->worker.ggml_reg = optarg;
         return 0;
@@ -230,13 +232,14 @@ static int parse_options(struct options *options, int argc, char **argv)
     memset(options, 0, sizeof *options);
     options->max_contexts = DEFAULT_CONTEXTS;
     options->window_size = default_window;
-    options->worker.ggml_library = environment("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
     options->worker.ggml_reg = getenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG"); /* if it is empty, the worker says so */
 
     int option, index = 0;
     while (!options->done && (option = getopt_long(argc, argv, "", names, &index)) != -1)
         if (parse_option(options, option, names[index].name) < 0)
             return -EINVAL;
+    options->worker.ggml_library =
+        options->libraries ? options->libraries : environment("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
     if (options->done)
         return 0;
     if (optind < argc) {
@@ -450,20 +453,12 @@ err_init:
     return ret;
 }
 
-int main(int argc, char **argv)
+static int run(const struct options *options)
 {
-    struct options options;
-    if (parse_options(&options, argc, argv) < 0) {
-        fprintf(stderr, "Try 'apird --help'.\n");
-        return EXIT_USAGE;
-    }
-    if (options.done)
-        return EXIT_SUCCESS;
-
     struct daemon *daemon = calloc(1, sizeof *daemon);
     if (!daemon)
         return EXIT_FAILURE;
-    daemon->options = &options;
+    daemon->options = options;
     daemon->signal_fd = -1;
     daemon->loop.epoll = -1;
     int ret = open_log(daemon);
@@ -475,4 +470,18 @@ int main(int argc, char **argv)
         fclose(daemon->log_file);
     free(daemon);
     return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    int ret = EXIT_SUCCESS;
+    if (parse_options(&options, argc, argv) < 0) {
+        fprintf(stderr, "Try 'apird --help'.\n");
+        ret = EXIT_USAGE;
+    } else if (!options.done) {
+        ret = run(&options);
+    }
+    free(options.libraries);
+    return ret;
 }

@@ -20,7 +20,7 @@ struct apir_worker_options {
     const char *path;              /* the executable */
     const char *socket;            /* --listen socket of a running apird, to be used instead; NULL: start workers */
     const char *const *environment; /* of a worker, ended by NULL; NULL: ours */
-    const char *ggml_library;      /* path or short name; NULL: unset, the worker tells its client */
+    const char *ggml_library;      /* paths or short names, separated by ':'; NULL: unset, the worker tells its client */
     const char *ggml_reg;          /* NULL: the worker's default */
     const char *backend_library;   /* serves guests of the deployed protocol instead of the executor; NULL: none */
     const char *single_device;     /* name or index of the device that those guests see; NULL: the first */

@@ -7,9 +7,52 @@ ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t inde
 {
     struct apir_library *library = &executor->library;
     pthread_mutex_lock(&library->lock);
-    ggml_backend_dev_t device = index < library->n_devices ? library->devices[index] : NULL;
+    ggml_backend_dev_t device = index < library->n_devices ? library->devices[index].host : NULL;
     pthread_mutex_unlock(&library->lock);
     return device;
+}
+
+/* Which of the names given before are to be looked at. */
+enum name_kind {
+    NAME_DEVICE,
+    NAME_BUFFER_TYPE,
+};
+
+static bool is_named(const struct apir_library *library, enum name_kind kind, const char *name)
+{
+    for (uint32_t i = 0; i < library->n_devices; i++) {
+        const struct apir_library_device *device = &library->devices[i];
+        if (strcmp(kind == NAME_DEVICE ? device->name : device->buffer_type_name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Programs find devices and buffer types by name: what shares its name with one before gets a number, as in "CPU #2". */
+static void make_name(const struct apir_library *library, enum name_kind kind, const char *from,
+                      char name[APIR_MAX_STRING])
+{
+    snprintf(name, APIR_MAX_STRING, "%.200s", from);
+    for (unsigned number = 2; is_named(library, kind, name); number++)
+        snprintf(name, APIR_MAX_STRING, "%.200s #%u", from, number);
+}
+
+static void name_device(const struct apir_library *library, struct apir_library_device *device)
+{
+    ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device->host);
+    make_name(library, NAME_DEVICE, ggml_backend_dev_name(device->host), device->name);
+    make_name(library, NAME_BUFFER_TYPE, ggml_backend_buft_name(buft), device->buffer_type_name);
+}
+
+void apir_library_add_devices(struct apir_library *library, ggml_backend_reg_t reg)
+{
+    size_t count = ggml_backend_reg_dev_count(reg);
+    for (size_t i = 0; i < count && library->n_devices < APIR_MAX_DEVICES; i++) {
+        struct apir_library_device *device = &library->devices[library->n_devices];
+        device->host = ggml_backend_reg_dev_get(reg, i);
+        name_device(library, device);
+        library->n_devices++;
+    }
 }
 
 static enum apir_device_type device_type(ggml_backend_dev_t device)
@@ -29,12 +72,24 @@ static enum apir_device_type device_type(ggml_backend_dev_t device)
     return APIR_DEVICE_TYPE_GPU;
 }
 
+/* Whether one is there to help the other, in the other's memory. */
+static bool is_helped(ggml_backend_dev_t a, ggml_backend_dev_t b)
+{
+    return ggml_backend_dev_type(a) == GGML_BACKEND_DEVICE_TYPE_ACCEL ||
+           ggml_backend_dev_type(b) == GGML_BACKEND_DEVICE_TYPE_ACCEL;
+}
+
+/* Two devices that compute side by side each have their own memory, even where they could use the other's: a value that
+ * passes between them is copied, so that the first can compute the next while the second reads. */
 static uint64_t usable_buffer_types(const struct apir_library *library, ggml_backend_dev_t device)
 {
     uint64_t mask = 0;
-    for (uint32_t i = 0; i < library->n_devices; i++)
-        if (ggml_backend_dev_supports_buft(device, ggml_backend_dev_buffer_type(library->devices[i])))
+    for (uint32_t i = 0; i < library->n_devices; i++) {
+        ggml_backend_dev_t other = library->devices[i].host;
+        if ((other == device || is_helped(device, other)) &&
+            ggml_backend_dev_supports_buft(device, ggml_backend_dev_buffer_type(other)))
             mask |= UINT64_C(1) << i;
+    }
     return mask;
 }
 
@@ -49,10 +104,10 @@ int handle_device_get_info(void *data, struct apir_arena *scratch, const struct 
     ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
     uint64_t max_size = ggml_backend_buft_get_max_size(buft);
     reply->info = (struct apir_device_info){
-        .name = ggml_backend_dev_name(device),
+        .name = executor->library.devices[args->device].name,
         .description = ggml_backend_dev_description(device),
         .type = device_type(device),
-        .buffer_type_name = ggml_backend_buft_name(buft),
+        .buffer_type_name = executor->library.devices[args->device].buffer_type_name,
         .alignment = ggml_backend_buft_get_alignment(buft),
         .max_buffer_size = max_size == SIZE_MAX ? UINT64_MAX : max_size,
         .has_alloc_size = true, /* ggml's public interface does not tell */

@@ -59,7 +59,7 @@ void apir_executor_destroy(struct apir_executor *executor)
         return;
     apir_object_table_finish(&executor->objects);
     pthread_mutex_destroy(&executor->upstream.lock);
-    pthread_mutex_destroy(&executor->library.lock);
+    apir_library_finish(&executor->library);
     free(executor);
 }
 

@@ -13,7 +13,8 @@
 struct apir_executor;
 
 struct apir_executor_options {
-    const char *library;         /* path, or the NAME of libggml-NAME*.so in ggml's directory; NULL: not configured */
+    const char *library;         /* a list, separated by ':', of paths, or NAMEs of libggml-NAME*.so in ggml's directory;
+                                    NULL: not configured */
     const char *symbol;          /* registration symbol; NULL: ggml_backend_init */
     unsigned threads;            /* for libraries that compute on the CPU; 0: the host's cores */
     struct apir_shm_table *memory; /* borrowed; shared memory that calls refer to */
@@ -33,10 +34,10 @@ struct apir_executor_stats {
     uint64_t buffer_bytes;
 };
 
-/* Makes an executor; the library is loaded by the first load_library call. Borrows the strings. NULL: no memory. */
+/* Makes an executor; the libraries are loaded by the first load_library call. Borrows the strings. NULL: no memory. */
 struct apir_executor *apir_executor_create(const struct apir_executor_options *options);
 
-/* Frees the executor, its buffers and streams. The library stays loaded: not every driver survives unloading. */
+/* Frees the executor, its buffers and streams. The libraries stay loaded: not every driver survives unloading. */
 void apir_executor_destroy(struct apir_executor *executor);
 
 /* The functions that serve the calls; their first argument is the executor. */
@@ -48,12 +49,12 @@ const struct apir_upstream_backend *apir_executor_upstream_backend(void);
 /* Reads the counters. */
 void apir_executor_get_stats(struct apir_executor *executor, struct apir_executor_stats *stats);
 
-/* Name of the library's file and of its first device (of the one that a guest of the deployed protocol sees), or "none":
+/* Names of the libraries' files, and of the first device (of the one that a guest of the deployed protocol sees), or "none":
  * for people, owned by the executor. */
 const char *apir_executor_library_name(const struct apir_executor *executor);
 const char *apir_executor_device_name(const struct apir_executor *executor);
 
-/* Loads the library and prints a line for each device to out. 0, or -ENODEV with the reason in message. */
+/* Loads the libraries and prints a line for each device to out. 0, or -ENODEV with the reason in message. */
 int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message, size_t message_size);
 
 #endif

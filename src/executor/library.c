@@ -1,12 +1,11 @@
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "executor/private.h"
+#include "util/path-list.h"
 
 #define DEFAULT_SYMBOL "ggml_backend_init"
 
@@ -22,80 +21,6 @@ static void fail(struct apir_library *library, enum apir_load_status status, con
     library->status = status;
 }
 
-/* The score of a backend library as ggml judges it: 1 without a score function, 0 if it does not run here. */
-static int score_file(const char *path)
-{
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return 0;
-    int (*score)(void) = NULL;
-    *(void **)&score = dlsym(handle, "ggml_backend_score");
-    int result = score ? score() : 1;
-    dlclose(handle);
-    return result;
-}
-
-/* Whether file is libggml-NAME.so or libggml-NAME-VARIANT.so. */
-static bool is_library_of(const char *file, const char *name)
-{
-    static const char head[] = "libggml-";
-    size_t length = strlen(name);
-    if (strncmp(file, head, sizeof head - 1) != 0)
-        return false;
-    file += sizeof head - 1;
-    if (strncmp(file, name, length) != 0 || (file[length] != '-' && file[length] != '.'))
-        return false;
-    const char *end = strrchr(file, '.');
-    return end && strcmp(end, ".so") == 0;
-}
-
-/* Finds the best library called name; false if none runs here. */
-static bool find_by_name(const char *name, char *path, size_t size)
-{
-    char directory[2048];
-    DIR *dir = apir_library_find_directory(directory, sizeof directory) ? opendir(directory) : NULL;
-    if (!dir)
-        return false;
-    int best = 0;
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        char candidate[4096];
-        if (!is_library_of(entry->d_name, name))
-            continue;
-        snprintf(candidate, sizeof candidate, "%s/%s", directory, entry->d_name);
-        int score = score_file(candidate);
-        if (score > best) {
-            best = score;
-            snprintf(path, size, "%s", candidate);
-        }
-    }
-    closedir(dir);
-    return best > 0;
-}
-
-/* Turns the option into a path; false and the reason in the library otherwise. */
-static bool resolve(struct apir_executor *executor)
-{
-    struct apir_library *library = &executor->library;
-    const char *option = executor->options.library;
-    if (!option || !*option) {
-        fail(library, APIR_LOAD_STATUS_PATH_MISSING,
-             "cannot open the GGML library: env var 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH' not defined "
-             "(or start apird with --ggml-library PATH)");
-        return false;
-    }
-    if (strchr(option, '/')) {
-        snprintf(library->path, sizeof library->path, "%s", option);
-        return true;
-    }
-    if (!find_by_name(option, library->path, sizeof library->path)) {
-        fail(library, APIR_LOAD_STATUS_CANNOT_OPEN,
-             "cannot open the GGML library: no libggml-%.64s*.so that runs on this host in ggml's backend directory "
-             "(give --ggml-library its path)", option);
-        return false;
-    }
-    return true;
-}
-
 /* The usual symbol is left to ggml's loader, which checks the ABI version and the score. Another symbol the loader does not
  * know: whoever names one vouches for the library. */
 static ggml_backend_reg_t register_symbol(void *handle, const char *path, const char *symbol)
@@ -107,50 +32,107 @@ static ggml_backend_reg_t register_symbol(void *handle, const char *path, const 
     return init ? init() : NULL;
 }
 
-static void open_library(struct apir_executor *executor)
+/* Opens a file of the list. What is opened stays so for the life of the process. */
+static void open_file(struct apir_library *library, struct apir_library_file *file, const char *symbol)
 {
-    struct apir_library *library = &executor->library;
-    const char *symbol = executor->options.symbol ? executor->options.symbol : DEFAULT_SYMBOL;
-    if (!*symbol) {
-        fail(library, APIR_LOAD_STATUS_SYMBOL_MISSING,
-             "cannot register the GGML library: env var 'APIR_LLAMA_CPP_GGML_LIBRARY_REG' not defined "
-             "(or start apird with --ggml-reg SYMBOL)");
-        return;
-    }
-    /* kept open for the life of the process */
-    void *handle = dlopen(library->path, RTLD_NOW | RTLD_LOCAL);
+    const char *path = file->path;
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         fail(library, APIR_LOAD_STATUS_CANNOT_OPEN, "cannot open the GGML library: %.800s", dlerror());
         return;
     }
     if (!dlsym(handle, symbol)) {
         fail(library, APIR_LOAD_STATUS_SYMBOL_MISSING,
-             "%.600s has no symbol %.100s: is it a ggml backend? (--ggml-reg names another symbol)",
-             library->path, symbol);
+             "%.600s has no symbol %.100s: is it a ggml backend? (--ggml-reg names another symbol)", path, symbol);
         return;
     }
-    library->reg = register_symbol(handle, library->path, symbol);
-    if (!library->reg) {
+    file->reg = register_symbol(handle, path, symbol);
+    if (!file->reg)
         fail(library, APIR_LOAD_STATUS_REGISTER_FAILED,
-             "%.600s did not register: built for another ggml than %s, or its driver does not work",
-             library->path, ggml_version());
+             "%.600s did not register: built for another ggml than %s, or its driver does not work", path,
+             ggml_version());
+    else if (ggml_backend_reg_dev_count(file->reg) == 0)
+        fail(library, APIR_LOAD_STATUS_NO_DEVICE, "%.600s has no device: is its driver installed and permitted?", path);
+}
+
+/* Whether a library of the list before was the same. */
+static bool is_repeated(const struct apir_library *library, const struct apir_library_file *file)
+{
+    for (uint32_t i = 0; i < library->n_files; i++)
+        if (library->files[i].reg == file->reg)
+            return true;
+    return false;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void take_file(struct apir_library *library, const struct apir_library_file *file)
+{
+    size_t used = strlen(library->name);
+    snprintf(library->name + used, sizeof library->name - used, "%s%s", used > 0 ? ", " : "", base_name(file->path));
+    library->files[library->n_files++] = *file;
+    apir_library_add_devices(library, file->reg);
+}
+
+/* Opens one entry of the list and takes its devices. */
+static void add_entry(struct apir_executor *executor, const char *entry, size_t length, const char *symbol)
+{
+    struct apir_library *library = &executor->library;
+    if (library->n_files >= APIR_MAX_LIBRARIES) {
+        fail(library, APIR_LOAD_STATUS_CANNOT_OPEN, "cannot open the GGML library: there are more than %d in the list",
+             APIR_MAX_LIBRARIES);
         return;
     }
-    size_t count = ggml_backend_reg_dev_count(library->reg);
-    library->n_devices = count < APIR_MAX_DEVICES ? (uint32_t)count : APIR_MAX_DEVICES;
-    for (uint32_t i = 0; i < library->n_devices; i++)
-        library->devices[i] = ggml_backend_reg_dev_get(library->reg, i);
-    if (count == 0)
-        fail(library, APIR_LOAD_STATUS_NO_DEVICE, "%.600s has no device: is its driver installed and permitted?",
-             library->path);
+    struct apir_library_file file = {.path = apir_library_find(entry, length)};
+    if (!file.path) {
+        fail(library, APIR_LOAD_STATUS_CANNOT_OPEN,
+             "cannot open the GGML library: no libggml-%.*s*.so that runs on this host in ggml's backend directory "
+             "(give --ggml-library its path)", length < 64 ? (int)length : 64, entry);
+        return;
+    }
+    open_file(library, &file, symbol);
+    if (library->status == APIR_LOAD_STATUS_OK && !is_repeated(library, &file)) {
+        take_file(library, &file);
+        return;
+    }
+    if (library->status == APIR_LOAD_STATUS_OK)
+        apir_info(executor->log, "%s is in the list more than once: its devices are served once", file.path);
+    free(file.path);
+}
+
+/* All or none: who names a library wants its devices, and would miss them without a word. */
+static void open_all(struct apir_executor *executor)
+{
+    struct apir_library *library = &executor->library;
+    const char *symbol = executor->options.symbol ? executor->options.symbol : DEFAULT_SYMBOL;
+    const char *list = executor->options.library ? executor->options.library : "", *entry;
+    size_t length;
+    if (*symbol == '\0') {
+        fail(library, APIR_LOAD_STATUS_SYMBOL_MISSING,
+             "cannot register the GGML library: env var 'APIR_LLAMA_CPP_GGML_LIBRARY_REG' not defined "
+             "(or start apird with --ggml-reg SYMBOL)");
+        return;
+    }
+    while (library->status == APIR_LOAD_STATUS_OK && (entry = apir_path_list_next(&list, &length)))
+        add_entry(executor, entry, length, symbol);
+    if (library->status == APIR_LOAD_STATUS_OK && library->n_files == 0)
+        fail(library, APIR_LOAD_STATUS_PATH_MISSING,
+             "cannot open the GGML library: env var 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH' not defined "
+             "(or start apird with --ggml-library PATH)");
+    if (library->status != APIR_LOAD_STATUS_OK)
+        library->n_devices = 0;
 }
 
 /* Makes each device ready, so that the first graph does not pay for it. */
 static void warm_up(struct apir_library *library)
 {
     for (uint32_t i = 0; i < library->n_devices; i++) {
-        ggml_backend_t backend = ggml_backend_dev_init(library->devices[i], NULL);
-        library->ready[i] = backend != NULL;
+        ggml_backend_t backend = ggml_backend_dev_init(library->devices[i].host, NULL);
+        library->devices[i].ready = backend != NULL;
         if (backend)
             ggml_backend_free(backend);
     }
@@ -162,8 +144,7 @@ void apir_library_load(struct apir_executor *executor)
     pthread_mutex_lock(&library->lock);
     if (!library->tried) {
         library->tried = true;
-        if (resolve(executor))
-            open_library(executor);
+        open_all(executor);
         if (library->status == APIR_LOAD_STATUS_OK)
             warm_up(library);
         else
@@ -172,17 +153,31 @@ void apir_library_load(struct apir_executor *executor)
     pthread_mutex_unlock(&library->lock);
 }
 
+void apir_library_finish(struct apir_library *library)
+{
+    for (uint32_t i = 0; i < library->n_files; i++)
+        free(library->files[i].path);
+    pthread_mutex_destroy(&library->lock);
+}
+
 const char *apir_executor_library_name(const struct apir_executor *executor)
 {
-    const char *slash = strrchr(executor->library.path, '/');
-    const char *name = slash ? slash + 1 : executor->library.path;
-    return *name ? name : "none";
+    return *executor->library.name ? executor->library.name : "none";
 }
 
 const char *apir_executor_device_name(const struct apir_executor *executor)
 {
     uint32_t index = executor->upstream.loaded ? executor->upstream.device : 0;
-    return executor->library.n_devices ? ggml_backend_dev_name(executor->library.devices[index]) : "none";
+    return executor->library.n_devices ? executor->library.devices[index].name : "none";
+}
+
+/* The file that a device is of. */
+static const char *file_of(const struct apir_library *library, ggml_backend_dev_t device)
+{
+    uint32_t i = 0;
+    while (i + 1 < library->n_files && library->files[i].reg != ggml_backend_dev_backend_reg(device))
+        i++;
+    return base_name(library->files[i].path);
 }
 
 int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message, size_t message_size)
@@ -194,8 +189,8 @@ int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message
         return -ENODEV;
     }
     for (uint32_t i = 0; i < library->n_devices; i++)
-        fprintf(out, "%s: %s (%s)\n", ggml_backend_dev_name(library->devices[i]),
-                ggml_backend_dev_description(library->devices[i]), apir_executor_library_name(executor));
+        fprintf(out, "%s: %s (%s)\n", library->devices[i].name,
+                ggml_backend_dev_description(library->devices[i].host), file_of(library, library->devices[i].host));
     return 0;
 }
 

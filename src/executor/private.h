@@ -18,19 +18,34 @@ enum {
     APIR_NO_NUMBER = -1, /* in a numbering: the host has no such op or type */
     APIR_RESIDUE_MODULUS = 4096, /* a base that a guest sees has the host's place in its page: kernels look at alignment */
     APIR_MAX_COMPLAINTS = 100, /* lines of a context */
+    APIR_MAX_LIBRARIES = 16, /* ggml has about 16 backends */
     APIR_UPSTREAM_MAX_BACKENDS = 64, /* as many as a session of the own protocol can have, with a queue each */
 };
 
-/* The library and its devices; filled once by load_library. */
+/* A library of the list in the options. */
+struct apir_library_file {
+    char *path; /* owned */
+    ggml_backend_reg_t reg;
+};
+
+/* A device of one of the libraries. */
+struct apir_library_device {
+    ggml_backend_dev_t host;
+    char name[APIR_MAX_STRING]; /* the host's, made different from those of the devices before */
+    char buffer_type_name[APIR_MAX_STRING];
+    bool ready; /* it could be used */
+};
+
+/* The libraries and their devices; filled once by load_library. */
 struct apir_library {
     pthread_mutex_t lock; /* guards loading */
     bool tried;
     enum apir_load_status status;
     char message[APIR_MAX_MESSAGE];
-    char path[4096];
-    ggml_backend_reg_t reg;
-    ggml_backend_dev_t devices[APIR_MAX_DEVICES];
-    bool ready[APIR_MAX_DEVICES]; /* the device could be used */
+    char name[APIR_MAX_STRING]; /* file names, for people */
+    struct apir_library_file files[APIR_MAX_LIBRARIES];
+    uint32_t n_files;
+    struct apir_library_device devices[APIR_MAX_DEVICES]; /* in the order of the libraries */
     uint32_t n_devices;
 };
 
@@ -132,8 +147,18 @@ void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_
 void apir_executor_complain(struct apir_executor *executor, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Loads the library if that was not tried yet; the outcome is in executor->library. */
+/* Forgets the libraries; they stay loaded. */
+void apir_library_finish(struct apir_library *library);
+
+/* Loads the libraries if that was not tried yet; the outcome is in executor->library. */
 void apir_library_load(struct apir_executor *executor);
+
+/* Finds the file of an entry of the list in the options: a path as it is, a NAME as the best libggml-NAME*.so that runs here.
+ * The caller frees it; NULL if there is none. */
+char *apir_library_find(const char *entry, size_t length);
+
+/* Appends the devices of a library to those before, each with a name of its own; those beyond the maximum are left out. */
+void apir_library_add_devices(struct apir_library *library, ggml_backend_reg_t reg);
 
 /* The directory of ggml's own backends: a place beside the libggml.so that this process uses. */
 bool apir_library_find_directory(char *directory, size_t size);

@@ -69,7 +69,7 @@ static uint32_t choose_device(const struct apir_executor *executor)
     if (!option || !*option)
         return 0;
     for (uint32_t i = 0; i < library->n_devices; i++)
-        if (strcmp(ggml_backend_dev_name(library->devices[i]), option) == 0)
+        if (strcmp(library->devices[i].name, option) == 0)
             return i;
     unsigned long index = strtoul(option, &end, 10);
     return *end == '\0' && index < library->n_devices ? (uint32_t)index : library->n_devices;
@@ -87,8 +87,8 @@ static uint32_t load_device(struct apir_executor *executor)
         apir_error(executor->log, "the library has no device %s (--single-device)", executor->options.single_device);
         return own_code(APIR_UPSTREAM_BACKEND_CODE_NO_DEVICE);
     }
-    if (!library->ready[device]) {
-        apir_error(executor->log, "device %s cannot be used", ggml_backend_dev_name(library->devices[device]));
+    if (!library->devices[device].ready) {
+        apir_error(executor->log, "device %s cannot be used", library->devices[device].name);
         return own_code(APIR_UPSTREAM_BACKEND_CODE_BACKEND_INIT_FAILED);
     }
     apir_names_take_own(&executor->names);
@@ -107,7 +107,7 @@ static uint32_t load(void *data)
 
 ggml_backend_dev_t apir_upstream_device(struct apir_executor *executor)
 {
-    return executor->upstream.loaded ? executor->library.devices[executor->upstream.device] : NULL;
+    return executor->upstream.loaded ? executor->library.devices[executor->upstream.device].host : NULL;
 }
 
 const char *apir_upstream_text(struct apir_arena *scratch, const char *text)

@@ -42,7 +42,7 @@ static void open_maker(struct maker *m)
     assert_int_equal(
         handle_stream_create(m->f.executor, &m->f.scratch, &(struct apir_stream_create_args){0}, &reply), 0);
     m->stream = reply.stream;
-    m->seen = ggml_backend_reg_get_proc_address(m->f.executor->library.reg, FAKE_SEEN);
+    m->seen = ggml_backend_reg_get_proc_address(m->f.executor->library.files[0].reg, FAKE_SEEN);
     int fd = apir_fd_memory("test", SHM_SIZE);
     assert_int_equal(apir_shm_table_add(&m->f.memory, SHM, fd, 0, SHM_SIZE), 0);
     m->data = mmap(NULL, SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

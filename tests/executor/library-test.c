@@ -163,6 +163,90 @@ static void asking_again_gives_the_same_answer(void **state)
     fixture_close(&f);
 }
 
+#define GOOD LIBRARIES "/fake-good.so"
+#define TWO LIBRARIES "/fake-two-devices.so"
+
+static void expect_device(struct fixture *f, uint32_t device, const char *name, const char *buffer_type)
+{
+    struct apir_device_get_info_reply info;
+    assert_int_equal(
+        handle_device_get_info(f->executor, &f->scratch, &(struct apir_device_get_info_args){device}, &info), 0);
+    assert_string_equal(info.info.name, name);
+    assert_string_equal(info.info.buffer_type_name, buffer_type);
+    assert_int_equal(info.info.buffer_types, 1 << device);
+}
+
+static void devices_of_several_libraries_follow_each_other(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_load_library_reply reply = load(&f, "cpu:" TWO, NULL, "");
+    assert_int_equal(reply.status, APIR_LOAD_STATUS_OK);
+    assert_int_equal(reply.devices, 3);
+    assert_non_null(strstr(reply.library, ".so, fake-two-devices.so"));
+    expect_device(&f, 0, "CPU", "CPU");
+    expect_device(&f, 1, "FAKE0", "CPU #2"); /* the buffer type is the CPU's, and so is its name */
+    expect_device(&f, 2, "FAKE1", "CPU #3");
+    fixture_close(&f);
+}
+
+static void devices_of_one_name_get_numbers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_load_library_reply reply = load(&f, GOOD ":" TWO ":" LIBRARIES "/fake-no-backend.so", NULL, "");
+    assert_int_equal(reply.devices, 4);
+    expect_device(&f, 0, "FAKE0", "CPU");
+    expect_device(&f, 1, "FAKE0 #2", "CPU #2");
+    expect_device(&f, 2, "FAKE1", "CPU #3");
+    expect_device(&f, 3, "FAKE0 #3", "CPU #4");
+    fixture_close(&f);
+}
+
+static void library_given_twice_is_served_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct apir_load_library_reply reply = load(&f, TWO ":" GOOD "::" LIBRARIES "/../tests/fake-two-devices.so:", NULL, "");
+    assert_int_equal(reply.status, APIR_LOAD_STATUS_OK);
+    assert_int_equal(reply.devices, 3);
+    assert_string_equal(reply.library, "fake-two-devices.so, fake-good.so");
+    fixture_close(&f);
+}
+
+static void one_bad_library_of_several_is_named_and_none_is_served(void **state)
+{
+    (void)state;
+    expect_failure(GOOD ":/nonexistent/libggml.so", NULL, APIR_LOAD_STATUS_CANNOT_OPEN, "/nonexistent/libggml.so");
+    expect_failure(LIBRARIES "/fake-no-device.so:" GOOD, NULL, APIR_LOAD_STATUS_NO_DEVICE, "fake-no-device.so");
+    expect_failure(GOOD ":no-such-backend:" TWO, NULL, APIR_LOAD_STATUS_CANNOT_OPEN, "libggml-no-such-backend*");
+    expect_failure(GOOD ":" LIBRARIES "/fake-other-symbol.so", NULL, APIR_LOAD_STATUS_SYMBOL_MISSING,
+                   "fake-other-symbol.so");
+}
+
+static void list_of_nothing_is_no_library(void **state)
+{
+    (void)state;
+    expect_failure("::", NULL, APIR_LOAD_STATUS_PATH_MISSING, "--ggml-library");
+}
+
+static void libraries_beyond_the_maximum_are_refused(void **state)
+{
+    (void)state;
+    char list[4096] = "", path[] = "/tmp/apir-test-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    for (int i = 0; i <= APIR_MAX_LIBRARIES; i++) /* the same file again would be one */
+        sprintf(list + strlen(list), "%s/%d.so:", path, i);
+    for (int i = 0; i <= APIR_MAX_LIBRARIES; i++) {
+        char command[2048];
+        snprintf(command, sizeof command, "cp %s %s/%d.so", GOOD, path, i);
+        assert_int_equal(system(command), 0);
+    }
+    expect_failure(list, NULL, APIR_LOAD_STATUS_CANNOT_OPEN, "more than 16");
+    sprintf(list, "rm -r %s", path);
+    assert_int_equal(system(list), 0);
+}
+
 static void library_is_found_by_its_name(void **state)
 {
     (void)state;
@@ -214,6 +298,12 @@ int main(void)
         cmocka_unit_test(other_symbol_registers),
         cmocka_unit_test(devices_beyond_the_maximum_are_left_out),
         cmocka_unit_test(asking_again_gives_the_same_answer),
+        cmocka_unit_test(devices_of_several_libraries_follow_each_other),
+        cmocka_unit_test(devices_of_one_name_get_numbers),
+        cmocka_unit_test(library_given_twice_is_served_once),
+        cmocka_unit_test(one_bad_library_of_several_is_named_and_none_is_served),
+        cmocka_unit_test(list_of_nothing_is_no_library),
+        cmocka_unit_test(libraries_beyond_the_maximum_are_refused),
         cmocka_unit_test(library_is_found_by_its_name),
         cmocka_unit_test(probe_prints_a_line_for_each_device),
         cmocka_unit_test(probe_of_a_bad_library_says_why),

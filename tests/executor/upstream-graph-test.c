@@ -43,7 +43,7 @@ static void open_maker(struct maker *m, const char *library)
     m->g.f.executor->options.backend_initialize = INITIALIZE;
     m->g.f.executor->options.backend_cleanup = CLEANUP;
     guest_make_ready(&m->g);
-    m->seen = ggml_backend_reg_get_proc_address(m->g.f.executor->library.reg, FAKE_SEEN);
+    m->seen = ggml_backend_reg_get_proc_address(m->g.f.executor->library.files[0].reg, FAKE_SEEN);
     m->buffer = guest_alloc(&m->g);
 }
 

@@ -134,7 +134,7 @@ static void free_memory_is_asked_each_time(void **state)
     (void)state;
     struct guest g;
     open_ready(&g, GOOD);
-    struct fake_seen *seen = ggml_backend_reg_get_proc_address(g.f.executor->library.reg, FAKE_SEEN);
+    struct fake_seen *seen = ggml_backend_reg_get_proc_address(g.f.executor->library.files[0].reg, FAKE_SEEN);
     for (size_t bytes = 1000; bytes > 998; bytes--) {
         seen->free_bytes = bytes;
         assert_int_equal(guest_call(&g, CALL(DEVICE_GET_MEMORY)), GUEST_DONE);

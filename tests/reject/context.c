@@ -146,7 +146,7 @@ int context_group_setup(void **state)
     (void)state;
     ggml_log_set(say_nothing, NULL);
     context_open(&context, CONTEXT_LOADED);
-    setenv("APIR_TEST_LIBRARY", context.host.executor->library.path, 0);
+    setenv("APIR_TEST_LIBRARY", context.host.executor->library.files[0].path, 0);
     return context_close(&context);
 }
 
