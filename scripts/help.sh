@@ -67,6 +67,7 @@ and for /run/apir. It runs in the current directory with our environment, with n
 terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c '...'.
 
   --host-library L   what computes: cpu (default), vulkan, rpc, or the path of a ggml backend
+                     may be given again: the devices of all are there
   --threads N        threads of a CPU library (default: the number of cores)
   --door D           how apir comes into the VM. vhost-user (default): apird is a device of its own;
                      virglrenderer: QEMU's own virtio-gpu-gl, with our library in front of its virglrenderer
@@ -96,6 +97,7 @@ Starts apird on a private socket and runs CMD (any program that uses the sandbox
 apir plug-in among its backends. Exits with CMD's exit code.
 
   --host-library L   what computes: cpu (default), vulkan, rpc, or the path of a ggml backend
+                     may be given again: the devices of all are there
   --threads N        threads of a CPU library (default: the number of cores)
   --keep-log         show apird's log at the end
 

@@ -6,7 +6,8 @@ apird_pid=
 apird_log=
 
 # apird_start DOOR SOCKET LIBRARY THREADS: starts apird with --DOOR SOCKET and waits until it listens.
-# LIBRARY is a path, or the bare name of a backend (cpu, vulkan, rpc ...) which apird finds itself;
+# LIBRARY is a path, or the bare name of a backend (cpu, vulkan, rpc ...) which apird finds itself, or
+# several with ':' between them;
 # THREADS may be empty. Afterwards $apird_pid and $apird_log are set. Ends with the script, too.
 apird_start() {
   local door=$1 socket=$2 library=$3 threads=$4 n
@@ -29,19 +30,20 @@ apird_start() {
   die "apird --$door --ggml-library $library did not start; what it said is above"
 }
 
-# What --host-library was given: a name as it is, a path as seen from anywhere.
+# What --host-library was given: a name as it is, a path as seen from anywhere; behind those of $2.
 host_library() {
+  local given=$1
   case $1 in
-    */*) readlink -m -- "$1" ;;
-    *) echo "$1" ;;
+    */*) given=$(readlink -m -- "$1") ;;
   esac
+  echo "${2:+$2:}$given"
 }
 
 # A machine without a GPU has Mesa's software driver, which ggml takes only when told to: prints the
 # environment for that if the library $1 is Vulkan's.
 software_vulkan() {
   case $1 in
-    vulkan | */libggml-vulkan*)
+    vulkan | vulkan:* | *:vulkan | *:vulkan:* | */libggml-vulkan*)
       [ -e /dev/dri ] ||
         printf '%s\n' GGML_VK_VISIBLE_DEVICES=0 VK_DRIVER_FILES=/usr/share/vulkan/icd.d/lvp_icd.json ;;
   esac
@@ -93,10 +95,10 @@ with_plugin() {
 }
 
 cmd_local() {
-  local library=cpu threads='' status=0 keep_log='' arguments=("$@")
+  local library='' threads='' status=0 keep_log='' arguments=("$@")
   while [ $# -gt 0 ]; do
     case $1 in
-      --host-library) need_value "$1" $#; library=$(host_library "$2"); shift ;;
+      --host-library) need_value "$1" $#; library=$(host_library "$2" "$library"); shift ;;
       --threads) need_value "$1" $#; need_number "$1" "$2"; threads=$2; shift ;;
       --keep-log) keep_log=1 ;;
       --) shift; break ;;
@@ -111,7 +113,7 @@ cmd_local() {
   leave_nothing_behind
   ensure_build
   temporary_folder
-  apird_start listen "$temporary/apir.sock" "$library" "$threads"
+  apird_start listen "$temporary/apir.sock" "${library:-cpu}" "$threads"
   GGML_VIRTGPU_SOCKET=$temporary/apir.sock PATH=$(program_path) with_plugin "$@" || status=$?
   apird_stop
   [ -z "$keep_log" ] || apird_show_log

@@ -287,10 +287,10 @@ vm_keep_logs() {
 }
 
 cmd_vm() {
-  local status=0 arguments=("$@")
+  local status=0 given='' arguments=("$@")
   while [ $# -gt 0 ]; do
     case $1 in
-      --host-library) need_value "$1" $#; vm_library=$(host_library "$2"); shift ;;
+      --host-library) need_value "$1" $#; given=$(host_library "$2" "$given"); vm_library=$given; shift ;;
       --threads) need_value "$1" $#; need_number "$1" "$2"; vm_threads=$2; shift ;;
       --memory) need_value "$1" $#; vm_memory=$2; shift ;;
       --cpus) need_value "$1" $#; need_number "$1" "$2"; vm_cpus=$2; shift ;;

@@ -161,6 +161,7 @@ refusals_part() {
   check "a program goes on with its CPU" goes_on GGML_VIRTGPU_SOCKET="$work/missing.sock"
   check "host library unset" library_refused 'APIR_LLAMA_CPP_GGML_LIBRARY_PATH'
   check "host library missing" library_refused 'cannot open' --ggml-library "$work/missing.so"
+  check "one of two host libraries missing" library_refused "$work/missing.so" --ggml-library cpu --ggml-library "$work/missing.so"
   check "host library without the symbol" library_refused 'symbol' --ggml-library "$plugin" --ggml-reg no_such_symbol
   check "ggml's log goes to a file of its own" ggml_log_has_a_file
   check "host library without a device" library_refused 'no device' --ggml-library "$build/tests/no-device.so"

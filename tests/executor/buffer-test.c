@@ -3,8 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -25,9 +28,9 @@ struct desk {
     unsigned char *shm;
 };
 
-static void open_desk(struct desk *d)
+static void open_desk_of(struct desk *d, const char *library)
 {
-    fixture_open(&d->f, LIBRARIES "/fake-good.so", NULL);
+    fixture_open(&d->f, library, NULL);
     fixture_make_ready(&d->f);
     d->buffer = fixture_alloc(&d->f, BUFFER_SIZE);
     d->tensor = fixture_tensor(GGML_TYPE_F32, 4, 4);
@@ -40,6 +43,11 @@ static void open_desk(struct desk *d)
     apir_fd_close(&fd);
     const struct apir_buffer_clear_args clear = {.buffer = d->buffer};
     assert_int_equal(handle_buffer_clear(d->f.executor, &d->f.scratch, &clear), 0);
+}
+
+static void open_desk(struct desk *d)
+{
+    open_desk_of(d, LIBRARIES "/fake-good.so");
 }
 
 static void close_desk(struct desk *d)
@@ -196,6 +204,42 @@ static void copy_needs_the_same_layout(void **state)
     close_desk(&d);
 }
 
+static uint64_t alloc_on(struct desk *d, uint32_t device)
+{
+    const struct apir_buffer_alloc_args args = {.device = device, .size = BUFFER_SIZE};
+    struct apir_buffer_alloc_reply reply = {0};
+    assert_int_equal(handle_buffer_alloc(d->f.executor, &d->f.scratch, &args, &reply), 0);
+    assert_true(reply.buffer != 0);
+    return reply.buffer;
+}
+
+static void copy_passes_between_devices_of_different_libraries(void **state)
+{
+    (void)state;
+    /* 0: the host's memory. 1 and 2: memory of their own, which no other device and no host reaches. */
+    char other[] = "/tmp/apir-test-XXXXXX", command[256], list[512];
+    struct desk d;
+    close(mkstemp(other));
+    snprintf(command, sizeof command, "cp %s/fake-own-memory.so %s", LIBRARIES, other);
+    assert_int_equal(system(command), 0);
+    snprintf(list, sizeof list, "%s/fake-good.so:%s/fake-own-memory.so:%s", LIBRARIES, LIBRARIES, other);
+    open_desk_of(&d, list);
+    unlink(other);
+    struct apir_tensor at[4] = {d.tensor, d.tensor, d.tensor, d.tensor};
+    at[1].buffer = alloc_on(&d, 1);
+    at[2].buffer = alloc_on(&d, 2);
+    at[3].buffer = alloc_on(&d, 0);
+    for (unsigned i = 0; i < 64; i++)
+        d.shm[i] = (unsigned char)(i * 3 + 1);
+    const struct apir_tensor_set_args set = {.tensor = at[0], .size = 64, .shm = SHM};
+    assert_int_equal(handle_tensor_set(d.f.executor, &d.f.scratch, &set), 0);
+    for (unsigned i = 0; i < 3; i++) /* from the host, between devices, to the host */
+        assert_int_equal(copy(&d, &at[i], &at[i + 1]), 0);
+    d.tensor = at[3];
+    assert_memory_equal(get_all(&d), d.shm, 64);
+    close_desk(&d);
+}
+
 static void copy_of_what_overlaps_is_refused(void **state)
 {
     (void)state;
@@ -310,6 +354,7 @@ int main(void)
         cmocka_unit_test(rows_of_no_size_are_not_counted),
         cmocka_unit_test(rows_outside_are_refused),
         cmocka_unit_test(copy_needs_the_same_layout),
+        cmocka_unit_test(copy_passes_between_devices_of_different_libraries),
         cmocka_unit_test(copy_of_what_overlaps_is_refused),
         cmocka_unit_test(buffer_of_no_size_is_none),
         cmocka_unit_test(buffer_has_its_size_and_residue),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/gen3.h"
+#include "fake-memory.h"
 
 #ifndef FAKE_DEVICES
 #define FAKE_DEVICES 1
@@ -16,6 +17,10 @@
 #endif
 #ifndef FAKE_SYMBOL
 #define FAKE_SYMBOL ggml_backend_init
+#endif
+
+#ifndef FAKE_TYPE
+#define FAKE_TYPE GGML_BACKEND_DEVICE_TYPE_GPU
 #endif
 
 #define FAKE_PLACES (FAKE_DEVICES > 0 ? FAKE_DEVICES : 1)
@@ -90,7 +95,7 @@ static void device_memory(ggml_backend_dev_t dev, size_t *free_bytes, size_t *to
 static enum ggml_backend_dev_type device_type(ggml_backend_dev_t dev)
 {
     (void)dev;
-    return GGML_BACKEND_DEVICE_TYPE_GPU;
+    return FAKE_TYPE;
 }
 
 static void device_props(ggml_backend_dev_t dev, struct ggml_backend_dev_props *props)
@@ -121,8 +126,12 @@ static ggml_backend_t init_backend(ggml_backend_dev_t dev, const char *params)
 
 static ggml_backend_buffer_type_t buffer_type(ggml_backend_dev_t dev)
 {
+#ifdef FAKE_OWN_MEMORY
+    return fake_memory(dev);
+#else
     (void)dev;
     return ggml_backend_cpu_buffer_type();
+#endif
 }
 
 static bool supports_op(ggml_backend_dev_t dev, const struct ggml_tensor *op)

@@ -203,6 +203,27 @@ static void devices_of_one_name_get_numbers(void **state)
     fixture_close(&f);
 }
 
+static uint64_t buffer_types_of(struct fixture *f, uint32_t device)
+{
+    struct apir_device_get_info_reply info = {0};
+    assert_int_equal(
+        handle_device_get_info(f->executor, &f->scratch, &(struct apir_device_get_info_args){device}, &info), 0);
+    return info.info.buffer_types;
+}
+
+static void accelerator_shares_the_memory_of_those_it_helps(void **state)
+{
+    (void)state;
+    struct fixture f;
+    load(&f, GOOD ":" LIBRARIES "/fake-accelerator.so:" LIBRARIES "/fake-own-memory.so:" TWO, NULL, "");
+    assert_true(buffer_types_of(&f, 0) == 0x03);
+    assert_true(buffer_types_of(&f, 1) == 0x1b); /* all but the memory that only its device reaches */
+    assert_true(buffer_types_of(&f, 2) == 0x04);
+    assert_true(buffer_types_of(&f, 3) == 0x0a);
+    assert_true(buffer_types_of(&f, 4) == 0x12);
+    fixture_close(&f);
+}
+
 static void library_given_twice_is_served_once(void **state)
 {
     (void)state;
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(asking_again_gives_the_same_answer),
         cmocka_unit_test(devices_of_several_libraries_follow_each_other),
         cmocka_unit_test(devices_of_one_name_get_numbers),
+        cmocka_unit_test(accelerator_shares_the_memory_of_those_it_helps),
         cmocka_unit_test(library_given_twice_is_served_once),
         cmocka_unit_test(one_bad_library_of_several_is_named_and_none_is_served),
         cmocka_unit_test(list_of_nothing_is_no_library),
