@@ -216,6 +216,7 @@ static struct apir_reg *open_reg(const struct apir_abi *abi, const struct apir_l
     reg->abi = abi;
     reg->log = &self->log;
     atomic_init(&reg->next_base, FIRST_BASE);
+    reg->print = apir_content_choose();
     abi->init_reg(&reg->base);
     reg->answers = apir_op_cache_create(APIR_OP_CACHE_MAX);
     if (!reg->answers || open_session(reg) < 0)

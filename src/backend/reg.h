@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "backend/abi/abi.h"
+#include "backend/content.h"
 #include "backend/names.h"
 #include "backend/staging.h"
 #include "client/session.h"
@@ -22,6 +23,7 @@ struct apir_reg {
     struct apir_session *session;  /* owned */
     struct apir_names names;       /* constant once negotiated */
     struct apir_op_cache *answers; /* owned */
+    apir_content_function *print;  /* constant */
     struct apir_staging staging;   /* guarded by the lock of the control queue */
     _Atomic uint64_t next_base;    /* where the next buffer pretends to be */
     struct apir_device *devices;   /* owned; constant */

@@ -48,6 +48,7 @@ void fake_init(struct fake *fake, uint64_t seed)
 {
     memset(fake, 0, sizeof *fake);
     fake->reg.abi = &apir_abi_gen3;
+    fake->reg.print = apir_content_choose();
     fake->reg.devices = fake->devices;
     fake->reg.n_devices = FAKE_DEVICES;
     atomic_init(&fake->reg.next_base, UINT64_C(1) << 56);
