@@ -14,11 +14,6 @@
 
 struct apir_buffer;
 
-/* 128 bits that stand for the content of tensors. */
-struct apir_fingerprint {
-    uint64_t words[2];
-};
-
 /* One graph that the host keeps. Empty: n_nodes is 0. */
 struct apir_graph_note {
     uint32_t number; /* the host's */
@@ -26,7 +21,8 @@ struct apir_graph_note {
     uint32_t n_direct, n_leafs;          /* leafs that nodes refer to; and all */
     struct ggml_tensor **nodes;          /* where its nodes are; never followed before they are known to be there */
     const struct ggml_tensor **leafs;    /* what is referred to and is no node, direct ones first */
-    struct apir_fingerprint of_nodes, of_direct, of_rest;
+    struct apir_use *uses;               /* of the nodes */
+    struct apir_print of_nodes, of_direct, of_rest;
     struct apir_buffer **buffers;        /* each once */
     uint32_t n_buffers;
     uint64_t last_use;

@@ -20,6 +20,12 @@ union apir_abi_backend {
     struct apir_gen3_backend gen3;
 };
 
+/* How often a tensor is used, and where the graph keeps that. */
+struct apir_use {
+    uint32_t at;
+    uint32_t count;
+};
+
 struct apir_abi {
     const char *releases; /* those it was tried with: the start of ggml_version() */
 
@@ -40,6 +46,12 @@ struct apir_abi {
     /* How many tensors of the graph that cgraph is, or is a part of, use tensor; 0 if it is not in
      * there. */
     uint32_t (*use_count)(const struct ggml_cgraph *cgraph, const struct ggml_tensor *tensor);
+
+    /* The same of n tensors: use_counts writes it down, has_use_counts compares. To find them where they were is fast. */
+    void (*use_counts)(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
+                       struct apir_use *uses);
+    bool (*has_use_counts)(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
+                           const struct apir_use *uses);
 };
 
 /* The generation of a ggml release, as ggml_version() gives it; NULL if it is not known: never

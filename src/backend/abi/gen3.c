@@ -122,6 +122,36 @@ static uint32_t use_count(const struct ggml_cgraph *cgraph, const struct ggml_te
     return at == SIZE_MAX ? 0 : (uint32_t)of_ggml->use_counts[at];
 }
 
+static void use_counts(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
+                       struct apir_use *uses)
+{
+    const struct apir_gen3_cgraph *of_ggml = (const struct apir_gen3_cgraph *)cgraph;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = of_ggml->use_counts ? find(&of_ggml->visited_hash_set, tensors[i]) : SIZE_MAX;
+        uses[i].at = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
+        uses[i].count = use_count(cgraph, tensors[i]);
+    }
+}
+
+static bool is_at(const struct apir_gen3_hash_set *set, size_t at, const struct ggml_tensor *tensor)
+{
+    return at < set->size && (set->used[at / 32] >> (at % 32) & 1) && set->keys[at] == tensor;
+}
+
+static bool has_use_counts(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
+                           const struct apir_use *uses)
+{
+    const struct apir_gen3_cgraph *of_ggml = (const struct apir_gen3_cgraph *)cgraph;
+    bool same = true;
+    for (size_t i = 0; i < n && same; i++) {
+        uint32_t count = of_ggml->use_counts && is_at(&of_ggml->visited_hash_set, uses[i].at, tensors[i])
+                             ? (uint32_t)of_ggml->use_counts[uses[i].at]
+                             : use_count(cgraph, tensors[i]);
+        same = count == uses[i].count;
+    }
+    return same;
+}
+
 const struct apir_abi apir_abi_gen3 = {
     .releases = "0.27.",
     .init_reg = init_reg,
@@ -131,4 +161,6 @@ const struct apir_abi apir_abi_gen3 = {
     .make_buffer = make_buffer,
     .buffer_context = buffer_context,
     .use_count = use_count,
+    .use_counts = use_counts,
+    .has_use_counts = has_use_counts,
 };
