@@ -39,6 +39,11 @@ static int ask_alloc_size(const struct apir_device *device, const struct apir_op
     return ret;
 }
 
+static bool knows(const struct apir_op_answer *answer, bool size)
+{
+    return size ? answer->has_size : answer->has_support;
+}
+
 /* Looks the signature up, and asks the host on a miss; no lock is held meanwhile, so that two
  * threads may both ask. */
 static struct apir_op_answer look_up(const struct apir_device *device,
@@ -48,7 +53,7 @@ static struct apir_op_answer look_up(const struct apir_device *device,
     struct apir_op_key key;
     apir_op_key_init(&key, reg, device->index, list);
     struct apir_op_answer answer = apir_op_cache_get(reg->answers, &key);
-    if (size ? answer.has_size : answer.has_support)
+    if (knows(&answer, size) || apir_session_error(reg->session) < 0)
         return answer;
 
     struct apir_op_query query;
@@ -60,22 +65,34 @@ static struct apir_op_answer look_up(const struct apir_device *device,
     return answer;
 }
 
+/* What cannot be put to the host is not supported, and of no known size. */
+static const struct apir_op_answer beyond_host = {
+    .has_support = true,
+    .has_size = true,
+    .size = UINT64_MAX,
+};
+
+static struct apir_op_answer ask(const struct apir_device *device, const struct ggml_tensor *op, bool size)
+{
+    struct apir_reg *reg = device->reg;
+    struct apir_print print = apir_op_print(reg, device->index, op);
+    struct apir_op_answer answer = apir_op_cache_recall(reg->answers, print);
+    if (knows(&answer, size))
+        return answer;
+    struct apir_op_list list;
+    answer = apir_op_list_collect(&list, reg, op) < 0 ? beyond_host : look_up(device, &list, size);
+    apir_op_cache_remember(reg->answers, print, answer);
+    return answer;
+}
+
 struct apir_op_answer apir_op_ask_support(const struct apir_device *device,
                                           const struct ggml_tensor *op)
 {
-    struct apir_op_list list;
-    if (apir_session_error(device->reg->session) < 0 ||
-        apir_op_list_collect(&list, device->reg, op) < 0)
-        return (struct apir_op_answer){0};
-    return look_up(device, &list, false);
+    return ask(device, op, false);
 }
 
 uint64_t apir_op_ask_alloc_size(const struct apir_device *device, const struct ggml_tensor *tensor)
 {
-    struct apir_op_list list;
-    if (apir_session_error(device->reg->session) < 0 ||
-        apir_op_list_collect(&list, device->reg, tensor) < 0)
-        return UINT64_MAX;
-    struct apir_op_answer answer = look_up(device, &list, true);
+    struct apir_op_answer answer = ask(device, tensor, true);
     return answer.has_size ? answer.size : UINT64_MAX;
 }

@@ -8,8 +8,9 @@
 
 struct apir_device;
 
-/* Whether the device can compute op, and whether it wants it offloaded from the CPU; both false
- * after an error. */
+/* Whether the device can compute op, and whether it wants it offloaded from the CPU. After an error
+ * of the session what is known stays so, or a program would go on without the device, with data that
+ * it has lost; of all else both are false. */
 struct apir_op_answer apir_op_ask_support(const struct apir_device *device,
                                           const struct ggml_tensor *op);
 

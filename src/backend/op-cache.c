@@ -1,6 +1,7 @@
 #include "backend/op-cache.h"
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,17 +18,20 @@ enum {
 };
 
 struct apir_op_cache {
-    pthread_rwlock_t lock; /* guards all below */
+    pthread_rwlock_t lock; /* guards max to buckets */
     uint32_t max;
     uint32_t count;
     struct entry *buckets[BUCKETS]; /* owned */
+
+    struct apir_op_quick quick; /* needs no lock */
 };
 
 struct apir_op_cache *apir_op_cache_create(uint32_t max)
 {
-    struct apir_op_cache *cache = calloc(1, sizeof *cache);
+    struct apir_op_cache *cache = aligned_alloc(alignof(struct apir_op_cache), sizeof *cache);
     if (!cache)
         return NULL;
+    memset(cache, 0, sizeof *cache);
     pthread_rwlock_init(&cache->lock, NULL);
     cache->max = max;
     return cache;
@@ -93,19 +97,6 @@ static struct entry *insert_locked(struct apir_op_cache *cache, const struct api
     return entry;
 }
 
-static void merge(struct apir_op_answer *into, struct apir_op_answer answer)
-{
-    if (answer.has_support) {
-        into->has_support = true;
-        into->supported = answer.supported;
-        into->offload = answer.offload;
-    }
-    if (answer.has_size) {
-        into->has_size = true;
-        into->size = answer.size;
-    }
-}
-
 void apir_op_cache_put(struct apir_op_cache *cache, const struct apir_op_key *key,
                        struct apir_op_answer answer)
 {
@@ -114,8 +105,18 @@ void apir_op_cache_put(struct apir_op_cache *cache, const struct apir_op_key *ke
     if (!entry)
         entry = insert_locked(cache, key);
     if (entry)
-        merge(&entry->answer, answer);
+        apir_op_answer_merge(&entry->answer, answer);
     pthread_rwlock_unlock(&cache->lock);
+}
+
+struct apir_op_answer apir_op_cache_recall(const struct apir_op_cache *cache, struct apir_print print)
+{
+    return apir_op_quick_get(&cache->quick, print);
+}
+
+void apir_op_cache_remember(struct apir_op_cache *cache, struct apir_print print, struct apir_op_answer answer)
+{
+    apir_op_quick_put(&cache->quick, print, answer);
 }
 
 uint32_t apir_op_cache_count(struct apir_op_cache *cache)

@@ -134,6 +134,47 @@ void apir_op_key_init(struct apir_op_key *key, const struct apir_reg *reg, uint3
     key->hash = hash(key->words, key->n_words);
 }
 
+/* The buffer, if it is ours, with all that says where a tensor is in it. */
+static struct apir_print print_buffer(struct apir_print print, const struct apir_reg *reg, ggml_backend_buffer_t of_ggml)
+{
+    const struct apir_buffer *buffer = reg->abi->buffer_context(of_ggml);
+    if (!buffer)
+        return print;
+    print = apir_print_add(print, (uintptr_t)buffer->base, buffer->size);
+    return apir_print_add(print, buffer->handle, (uint64_t)ggml_backend_buffer_get_usage(of_ggml));
+}
+
+/* Their content says which tensors share a buffer, and which have none. */
+static struct apir_print print_buffers(struct apir_print print, const struct apir_reg *reg,
+                                       const struct ggml_tensor *const *tensors, size_t n)
+{
+    ggml_backend_buffer_t last = NULL;
+    for (size_t i = 0; i < n; i++) {
+        ggml_backend_buffer_t buffer = tensors[i]->view_src ? tensors[i]->view_src->buffer : tensors[i]->buffer;
+        if (buffer && buffer != last)
+            print = print_buffer(print, reg, buffer);
+        last = buffer;
+    }
+    return print;
+}
+
+struct apir_print apir_op_print(const struct apir_reg *reg, uint32_t device, const struct ggml_tensor *op)
+{
+    const struct ggml_tensor *tensors[2 * (GGML_MAX_SRC + 1)];
+    size_t n = 0;
+    tensors[n++] = op;
+    if (op->view_src)
+        tensors[n++] = op->view_src;
+    for (int i = 0; i < GGML_MAX_SRC; i++) {
+        if (!op->src[i])
+            continue;
+        tensors[n++] = op->src[i];
+        if (op->src[i]->view_src)
+            tensors[n++] = op->src[i]->view_src;
+    }
+    return print_buffers(reg->print((struct apir_print){{device, n}}, tensors, 1, n), reg, tensors, n);
+}
+
 void apir_op_query_init(struct apir_op_query *query, struct apir_op_query_storage *storage,
                         const struct apir_reg *reg, const struct apir_op_list *list)
 {

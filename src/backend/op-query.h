@@ -34,6 +34,10 @@ struct apir_op_key {
 void apir_op_key_init(struct apir_op_key *key, const struct apir_reg *reg, uint32_t device,
                       const struct apir_op_list *list);
 
+/* A print of at least that, made faster: equal prints mean equal signatures. Addresses count, too; a program that makes
+ * its graph anew mostly makes it at the same ones. */
+struct apir_print apir_op_print(const struct apir_reg *reg, uint32_t device, const struct ggml_tensor *op);
+
 /* The memory that a query needs. */
 struct apir_op_query_storage {
     struct apir_tensor tensors[APIR_MAX_CALL_TENSORS];

@@ -150,6 +150,76 @@ static void buffers_differ_by_device_and_usage_only(void **state)
     assert_false(same(&before, &after));
 }
 
+static bool same_print(struct fake *fake, uint32_t device, const struct ggml_tensor *op, struct apir_print before)
+{
+    struct apir_print print = apir_op_print(&fake->reg, device, op);
+    return print.words[0] == before.words[0] && print.words[1] == before.words[1];
+}
+
+/* Of the op, of a source that is a view, and of what that is a view of. */
+static void whatever_changes_the_signature_changes_the_print(void **state)
+{
+    struct fake *fake = *state;
+    struct ggml_tensor *root = f32(fake, 8, 8), *view = ggml_view_2d(fake->ctx, root, 8, 2, 32, 0);
+    struct ggml_tensor *op = ggml_add(fake->ctx, view, f32(fake, 8, 2));
+    struct ggml_tensor *tensors[] = {root, view, op, op->src[1]};
+    struct apir_print print = apir_op_print(&fake->reg, 0, op);
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
+        const struct ggml_tensor kept = *tensors[i];
+        for (size_t at = offsetof(struct ggml_tensor, ne); at < offsetof(struct ggml_tensor, src); at++) {
+            ((uint8_t *)tensors[i])[at] ^= 0x10;
+            assert_false(same_print(fake, 0, op, print));
+            *tensors[i] = kept;
+        }
+        tensors[i]->type = GGML_TYPE_F16;
+        assert_false(same_print(fake, 0, op, print));
+        *tensors[i] = kept;
+        tensors[i]->view_offs += 32;
+        assert_false(same_print(fake, 0, op, print));
+        *tensors[i] = kept;
+        assert_true(same_print(fake, 0, op, print));
+    }
+    assert_false(same_print(fake, 1, op, print));
+}
+
+static void other_links_change_the_print(void **state)
+{
+    struct fake *fake = *state;
+    struct ggml_tensor *x = f32(fake, 8, 2), *y = f32(fake, 8, 2), *op = ggml_add(fake->ctx, x, y);
+    struct apir_print print = apir_op_print(&fake->reg, 0, op);
+    op->src[1] = x;
+    assert_false(same_print(fake, 0, op, print));
+    op->src[1] = y;
+    op->src[2] = y;
+    assert_false(same_print(fake, 0, op, print));
+    op->src[2] = NULL;
+    op->view_src = y;
+    assert_false(same_print(fake, 0, op, print));
+    op->view_src = NULL;
+    assert_true(same_print(fake, 0, op, print));
+}
+
+/* The same addresses, but another buffer there, or other usage. */
+static void other_buffer_at_the_same_place_changes_the_print(void **state)
+{
+    struct fake *fake = *state;
+    struct ggml_tensor *x = f32(fake, 8, 2), *op = ggml_sqr(fake->ctx, x);
+    fake_place(x, &fake->buffers[0], 0);
+    struct apir_print print = apir_op_print(&fake->reg, 0, op);
+    ggml_backend_buffer_set_usage(x->buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+    assert_false(same_print(fake, 0, op, print));
+    ggml_backend_buffer_set_usage(x->buffer, GGML_BACKEND_BUFFER_USAGE_ANY);
+    assert_true(same_print(fake, 0, op, print));
+    fake->buffers[0].ours.handle++;
+    assert_false(same_print(fake, 0, op, print));
+    fake->buffers[0].ours.handle--;
+    fake->buffers[0].ours.size /= 2;
+    assert_false(same_print(fake, 0, op, print));
+    fake->buffers[0].ours.size *= 2;
+    fake->buffers[0].of_ggml.iface.free_buffer = NULL; /* somebody else's */
+    assert_false(same_print(fake, 0, op, print));
+}
+
 static void query_names_the_real_buffer(void **state)
 {
     struct fake *fake = *state;
@@ -232,6 +302,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(same_source_twice_is_not_two_sources, setup, teardown),
         cmocka_unit_test_setup_teardown(device_is_part_of_the_signature, setup, teardown),
         cmocka_unit_test_setup_teardown(buffers_differ_by_device_and_usage_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(whatever_changes_the_signature_changes_the_print, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_links_change_the_print, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_buffer_at_the_same_place_changes_the_print, setup, teardown),
         cmocka_unit_test_setup_teardown(query_names_the_real_buffer, setup, teardown),
         cmocka_unit_test_setup_teardown(source_of_an_op_the_host_lacks_is_told_as_data, setup,
                                         teardown),
