@@ -1,7 +1,7 @@
-/* apir-make-model [--small] OUT.gguf: writes a language model with random weights, for demonstrations and tests.
+/* apir-make-model [--small | --large] OUT.gguf: writes a language model with random weights, for demonstrations and tests.
  *
- * The architecture is llama's, 70.5 million parameters in q8_0, or 1.8 million with --small. It has learnt nothing: what it says are
- * invented words. The seed is fixed, so that the same ggml writes the same file, and the scales are such that
+ * The architecture is llama's, 70.5 million parameters in q8_0, 1.8 million with --small, 1.1 billion with --large. It has
+ * learnt nothing: what it says are invented words. The seed is fixed, so that the same ggml writes the same file, and the scales are such that
  * each word depends on all words before it: greedy decoding wanders instead of repeating itself, and a wrong
  * result anywhere in a graph shows in the text. */
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 enum {
     HEAD = 64,          /* width of an attention head */
-    MAX_FF = 1536,
+    MAX_FF = 5632,
     MAX_VOCAB = 32000,
     N_CONTEXT = 2048,
     FIRST_BYTE = 3,     /* tokens 0 to 2: <unk>, <s>, </s> */
@@ -34,8 +34,9 @@ struct shape {
     int layers, embd, ff, heads, kv_heads, vocab;
 };
 
-static const struct shape shape_70m = {"apir-random-70M", 12, 512, MAX_FF, 8, 4, MAX_VOCAB};
+static const struct shape shape_70m = {"apir-random-70M", 12, 512, 1536, 8, 4, MAX_VOCAB};
 static const struct shape shape_small = {"apir-random-small", 6, 128, 384, 2, 1, 2048};
+static const struct shape shape_large = {"apir-random-1.1B", 22, 2048, MAX_FF, 32, 4, MAX_VOCAB};
 
 struct vocabulary {
     char text[MAX_VOCAB][TOKEN_TEXT];
@@ -210,9 +211,18 @@ static void add_tensors(struct model *model)
     add_matrix(model, "output.weight", model->shape->embd, model->shape->vocab, 2.0f / sqrtf((float)model->shape->embd), FIRST_WORD);
 }
 
+/* Bytes of all tensors, and what ggml adds to each. */
+static size_t size_of(const struct shape *shape)
+{
+    size_t embd = (size_t)shape->embd, ff = (size_t)shape->ff, kv = (size_t)shape->kv_heads * HEAD;
+    size_t layer = 2 * embd * embd + 2 * embd * kv + 3 * embd * ff;
+    size_t parameters = (size_t)shape->layers * layer + 2 * embd * (size_t)shape->vocab;
+    return ggml_row_size(GGML_TYPE_Q8_0, (int64_t)parameters) + ((size_t)shape->layers + 1) * (16384 + 8 * embd);
+}
+
 static bool write_model(const char *path, const struct shape *shape)
 {
-    const struct ggml_init_params memory = {.mem_size = (size_t)96 << 20};
+    const struct ggml_init_params memory = {.mem_size = size_of(shape)};
     struct model model = {.shape = shape, .random = UINT64_C(0x9e3779b97f4a7c15)};
     bool ok = false;
 
@@ -231,15 +241,15 @@ static bool write_model(const char *path, const struct shape *shape)
 int main(int argc, char **argv)
 {
     const struct shape *shape = &shape_70m;
-    if (argc == 3 && strcmp(argv[1], "--small") == 0) {
-        shape = &shape_small;
+    if (argc == 3 && (strcmp(argv[1], "--small") == 0 || strcmp(argv[1], "--large") == 0)) {
+        shape = argv[1][2] == 's' ? &shape_small : &shape_large;
         argv++;
         argc--;
     }
     if (argc != 2 || argv[1][0] == '-') {
-        fprintf(stderr, "usage: apir-make-model [--small] OUT.gguf\n"
+        fprintf(stderr, "usage: apir-make-model [--small | --large] OUT.gguf\n"
                         "writes a llama model of 70.5 million random parameters (q8_0, 72 MiB),\n"
-                        "or with --small one of 1.8 million (2 MiB)\n");
+                        "with --small one of 1.8 million (2 MiB), with --large one of 1.1 billion (1.1 GiB)\n");
         return 2;
     }
     if (!write_model(argv[1], shape)) {
