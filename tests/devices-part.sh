@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# Several devices of a host, through the plug-in over the socket: sourced by run-tests.sh.
+
+# Two libraries with a device each that compute alike, to the bit: the CPU's, and a copy of its file. Prints a list.
+two_libraries() {
+  local file
+  file=$("$build/bin/apird-worker" --probe --ggml-library cpu | sed -n '1s/.*(\(.*\))$/\1/p')
+  cp -n "/usr/lib/$triplet/ggml/backends0/$file" "$work/libggml-second.so" || return 1
+  echo "/usr/lib/$triplet/ggml/backends0/$file:$work/libggml-second.so"
+}
+
+# Greedy text of the small model, from a prompt of several small batches. The session file has the tokens.
+text_on() { # DEVICES SESSION
+  local libraries
+  libraries=$(two_libraries) || return 1
+  rm -f "$2"
+  "$run" local --threads 1 --host-library "${libraries%%:*}" --host-library "${libraries#*:}" -- \
+    llama-completion --model "$(small_model)" --prompt "$(printf 'all work and no play %.0s' {1..20})" \
+    --ctx-size 1024 --ubatch-size 32 --predict 48 --temp 0 --seed 1 --ignore-eos --no-conversation --no-repack \
+    --fit off --threads 1 --gpu-layers 99 --split-mode layer --device "$1" --prompt-cache "$2" --prompt-cache-all \
+    --log-verbosity 4 --color off 2>"$work/llama.log" || { tail -n 20 "$work/llama.log"; return 1; }
+  grep -E 'model buffer size|pipeline parallelism' "$work/llama.log"
+}
+
+two_devices_are_listed() {
+  local libraries
+  libraries=$(two_libraries) || return 1
+  "$run" local --host-library "${libraries%%:*}" --host-library "${libraries#*:}" -- apir info 2>&1 | tee "$work/info"
+  grep -q 'CPU #2' "$work/info"
+}
+
+two_devices_say_what_one_says() {
+  local model
+  model=$(small_model)
+  text_on '[virtgpu] CPU' "$work/one.session" &&
+    text_on '[virtgpu] CPU,[virtgpu] CPU #2' "$work/two.session" &&
+    grep -q 'load_tensors: \[virtgpu\] CPU #2 model buffer' "$work/llama.log" &&
+    apir-compare "$model" "$work/one.session" "$work/two.session"
+}
+
+devices_part() {
+  section "several devices of a host"
+  check "devices of two libraries are listed" two_devices_are_listed
+  check "two devices say what one says" two_devices_say_what_one_says
+  section_end
+}
