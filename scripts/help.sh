@@ -4,7 +4,7 @@
 help_of() {
   case $1 in
     '') help_all ;;
-    demo | test | suites | vm | local | sandbox | shell | build | clean) "help_$1" ;;
+    demo | bench | test | suites | vm | local | sandbox | shell | build | clean) "help_$1" ;;
     *) usage_error "no such command: $1" ;;
   esac
 }
@@ -14,6 +14,7 @@ help_all() {
 usage: ./run COMMAND [OPTIONS] [-- CMD...]
 
   demo       generate text in a virtual machine on the host's backend, and compare
+  bench      measure apir against native, ggml-rpc and a device without a transport
   test       build everything and run the tests
   suites     run the long suites of ggml and llama.cpp
 
@@ -139,6 +140,27 @@ usage: ./run test [PART...]
 Builds with gcc, with clang and with sanitizers, and runs tests/run-tests.sh in the sandbox: all parts, or those
 named (unit sanitize local devices upstream refusals faults vm doors demo). Ends with the line
 "N passed, N failed, N skipped".
+END
+}
+
+help_bench() {
+  cat <<'END'
+usage: ./run bench [OPTIONS]
+
+Measures, in rounds that go through all of them: the CPU natively, the same CPU as a device without any transport
+(the floor of what a remote device can be), apir over its socket, ggml-rpc over loopback; and apir in a virtual
+machine. Prints medians, quartiles and ratios. Takes 5 minutes; nothing else should run meanwhile.
+docs/benchmarks.md says how to read it.
+
+  --check            print the targets with what was measured; exit code 1 if one is missed
+  --json FILE        write the results as JSON
+  --svg FILE         draw overhead against graph size, and bandwidth against size
+  --samples FILE     write each value
+  --quick            seconds, few repetitions, no model: shows that it works, not how fast it is
+  --rounds N         how many rounds (default 9; twice that with llama-bench)
+  --only LIST        only these measures, separated by commas; --only help lists them
+  --no-vm            leave the virtual machine out
+  --model FILE       a GGUF file; default: one of 70 million random parameters is made
 END
 }
 

@@ -1,7 +1,10 @@
 /* apir: looks at a host from the side of its clients. */
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apir-info.h"
 
@@ -33,10 +36,12 @@ struct options {
 static const char usage[] =
     "usage: apir info [options]\n"
     "       apir doctor [options]\n"
+    "       apir bench [options]\n"
     "\n"
     "  info           how the host is reached, its ggml library and devices; or what is missing "
     "and what to do\n"
     "  doctor         the same, and what was looked at\n"
+    "  bench          how fast it is; see apir bench --help\n"
     "\n"
     "  --socket PATH  use apird's native socket, as GGML_VIRTGPU_SOCKET=PATH does\n"
     "  --json         print one JSON object\n"
@@ -113,8 +118,26 @@ static int show_info(const struct options *options)
     return fflush(stdout) == 0 ? code : EXIT_UNUSABLE;
 }
 
+/* Becomes apir-bench, which unlike this program needs ggml: the one beside us, else by PATH. */
+static int run_bench(char **argv)
+{
+    static const char name[] = "apir-bench";
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - sizeof name);
+    if (length > 0) {
+        path[length] = '\0';
+        memcpy(strrchr(path, '/') + 1, name, sizeof name);
+        execv(path, argv);
+    }
+    execvp(name, argv);
+    fprintf(stderr, "apir: %s cannot be run: %s\n", name, strerror(errno));
+    return EXIT_UNUSABLE;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "bench") == 0)
+        return run_bench(argv + 1);
     struct options options = {0};
     int next = parse_options(&options, argc, argv);
     if (next == 0)
