@@ -78,7 +78,7 @@ static int time_tokens(struct decoder *decoder, struct apir_samples *samples, en
     uint64_t start = apir_clock_now();
     int err = run_tokens(decoder, TOKENS, at_once);
     double seconds = (double)(apir_clock_now() - start) / 1e9;
-    return err ? err : apir_samples_add(samples, measure, 0, decoder->arm->name, round, TOKENS / seconds);
+    return err ? err : apir_samples_add(samples, measure, 0, decoder->arm->name, round, (double)TOKENS / seconds);
 }
 
 static int add_counters(struct apir_samples *samples, const char *arm, const struct apir_counters *from,
@@ -96,7 +96,7 @@ static int add_counters(struct apir_samples *samples, const char *arm, const str
     };
     int err = 0;
     for (size_t i = 0; !err && i < sizeof counts / sizeof *counts; i++)
-        err = apir_samples_add(samples, counts[i].measure, 0, arm, round, (double)counts[i].count / TOKENS);
+        err = apir_samples_add(samples, counts[i].measure, 0, arm, round, (double)counts[i].count / (double)TOKENS);
     return err;
 }
 

@@ -57,7 +57,7 @@ static int take_posts(struct apir_work *work, int repeats, double *value)
         for (int set = 0; set < BURST; set++)
             ggml_backend_tensor_set(work->input, data, 0, sizeof data);
         if (i >= 0)
-            times[i] = (double)(apir_clock_now() - start) / 1e3 / BURST;
+            times[i] = (double)(apir_clock_now() - start) / 1e3 / (double)BURST;
         ggml_backend_tensor_get(work->input, data, 0, sizeof data);
     }
     *value = apir_stats_median(times, (size_t)repeats);

@@ -27,6 +27,7 @@ struct plot {
     const char *title, *x_title, *y_title;
     struct series series[MAX_SERIES];
     size_t count;
+    double least;             /* what is smaller is left out: noise, and nothing that a logarithm shows */
     enum apir_measure labels; /* how positions of the x axis are written */
     int top;                  /* where it is in the picture */
     double x_low, x_high, y_low, y_high;
@@ -63,7 +64,7 @@ static void add_series(struct plot *plot, const struct apir_samples *samples, en
         struct apir_samples_key key = {measure, parameters[i], arm};
         struct apir_spread spread;
         if (!apir_report_spread(samples, key, minus ? APIR_PAIRING_DIFFERENCE : APIR_PAIRING_NONE, minus, &spread) ||
-            spread.median <= 0)
+            spread.median <= plot->least)
             continue;
         series->x[series->count] = (double)parameters[i];
         series->y[series->count++] = spread.median;
@@ -95,7 +96,8 @@ static void find_range(struct plot *plot)
 
 static double x_of(const struct plot *plot, double x)
 {
-    return LEFT + (WIDTH - LEFT - RIGHT) * log(x / plot->x_low) / log(plot->x_high / plot->x_low);
+    int width = WIDTH - LEFT - RIGHT, left = LEFT;
+    return left + width * log(x / plot->x_low) / log(plot->x_high / plot->x_low);
 }
 
 static double y_of(const struct plot *plot, double y)
@@ -178,6 +180,7 @@ static void draw_overhead(const struct apir_samples *samples, FILE *file)
         .title = "Overhead of a graph seen before, against its size",
         .x_title = "nodes",
         .y_title = "us more than the CPU of the same side",
+        .least = 0.1,
         .labels = APIR_MEASURE_GRAPH,
     };
     for (const char *const *arm = apir_report_arms; *arm; arm++) {

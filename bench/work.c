@@ -64,7 +64,7 @@ int apir_work_init_products(struct apir_work *work, ggml_backend_t backend, int 
     for (int i = 0; i < nodes; i++)
         work->result = ggml_mul_mat(work->context, matrix, work->result);
     ggml_build_forward_expand(work->graph, work->result);
-    return place(work, matrix, 1.0f / SIDE);
+    return place(work, matrix, 1.0f / (float)SIDE);
 }
 
 int apir_work_init_data(struct apir_work *work, ggml_backend_t backend, size_t size)
