@@ -489,6 +489,70 @@ static void lose_worker(void *data)
     ggml_backend_free(backend);
 }
 
+/* Else a program would compute on elsewhere, with zeros for what is lost. */
+static void known_support_outlives_the_session(void *data)
+{
+    ggml_backend_dev_t device = load_device();
+    struct ggml_context *ctx = no_memory();
+    struct ggml_tensor *x = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, ROWS);
+    struct ggml_tensor *known = ggml_sqr(ctx, x), *same = ggml_sqr(ctx, ggml_dup_tensor(ctx, x));
+    struct ggml_tensor *unknown = ggml_sqrt(ctx, x);
+    require(ggml_backend_dev_supports_op(device, known), "support before");
+    daemon_kill_workers(data);
+    require(!ggml_backend_dev_supports_op(device, unknown), "nothing new is supported");
+    require(ggml_backend_dev_supports_op(device, known), "support of the same op");
+    require(ggml_backend_dev_supports_op(device, same), "support of an op with the same signature");
+    ggml_free(ctx);
+}
+
+static void lost_session_does_not_move_work_elsewhere(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, known_support_outlives_the_session, &host, NULL, 0));
+}
+
+enum {
+    ASKING_THREADS = 4,
+    ASKED_OPS = 300, /* each of another shape */
+};
+
+/* Every thread has tensors of its own, and all ask about the same shapes. */
+static void *ask_all(void *data)
+{
+    ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(data);
+    uintptr_t wrong = 0;
+    for (int round = 0; round < 3; round++) {
+        struct ggml_context *ctx = no_memory();
+        for (int64_t i = 1; i <= ASKED_OPS; i++) {
+            struct ggml_tensor *op = ggml_sqr(ctx, ggml_new_tensor_1d(ctx, GGML_TYPE_F32, i));
+            wrong += !ggml_backend_dev_supports_op(data, op);
+            wrong += ggml_backend_buft_get_alloc_size(buft, op) < (size_t)i * sizeof(float);
+            wrong += ggml_backend_buft_get_alloc_size(buft, op) > (size_t)i * sizeof(float) + 1024;
+        }
+        ggml_free(ctx);
+    }
+    return (void *)wrong;
+}
+
+static void ask_from_threads(void *data)
+{
+    (void)data;
+    pthread_t threads[ASKING_THREADS];
+    ggml_backend_dev_t device = load_device();
+    for (int i = 0; i < ASKING_THREADS; i++)
+        require(pthread_create(&threads[i], NULL, ask_all, device) == 0, "thread");
+    for (int i = 0; i < ASKING_THREADS; i++) {
+        void *wrong;
+        require(pthread_join(threads[i], &wrong) == 0 && wrong == NULL, "the host's answers");
+    }
+}
+
+static void threads_may_ask_at_once(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, ask_from_threads, NULL, NULL, 0));
+}
+
 static void killed_worker_fails_cleanly_and_logs_one_line(void **state)
 {
     (void)state;
@@ -545,6 +609,8 @@ int main(void)
         cmocka_unit_test(backends_compute_side_by_side),
         cmocka_unit_test(too_many_backends_give_null),
         cmocka_unit_test(killed_worker_fails_cleanly_and_logs_one_line),
+        cmocka_unit_test(lost_session_does_not_move_work_elsewhere),
+        cmocka_unit_test(threads_may_ask_at_once),
         cmocka_unit_test(forked_child_fails_cleanly_and_parent_goes_on),
     };
     return cmocka_run_group_tests(tests, start_host, stop_host);
