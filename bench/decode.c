@@ -1,6 +1,6 @@
 /* apir-bench-decode: speed and counters of llama.cpp, all arms in one process, alternating. Prints samples; for
  * apir-bench, whose options it takes. With --hold: says "ready", and at the first line of its input generates as many
- * tokens as --rounds says, on the last arm. */
+ * tokens as --tokens says, on the last arm. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,7 +157,7 @@ static int run(const struct apir_bench_options *options, const struct apir_arms 
         count += !err;
     }
     if (!err)
-        err = options->hold ? hold(&decoders[0], (int)options->rounds) : take_all(decoders, count, options->rounds);
+        err = options->hold ? hold(&decoders[0], (int)options->tokens) : take_all(decoders, count, options->rounds);
     while (count-- > 0)
         finish_decoder(&decoders[count]);
     return err;

@@ -82,10 +82,12 @@ static int measure_chain(struct apir_bench *bench, int nodes, enum apir_measure 
                          take_function take, int repeats)
 {
     struct apir_work works[APIR_MAX_ARMS] = {0};
+    char text[32];
     int err = 0;
     if (!apir_bench_options_wants(bench->options, measure))
         return 0;
-    apir_bench_progress("%s%s", apir_measure_get(measure)->title, nodes > 1 ? ", larger and larger" : "");
+    apir_measure_print_parameter(measure, parameter, text, sizeof text);
+    apir_bench_progress("%s%s%s", apir_measure_get(measure)->title, *text ? ", " : "", text);
     for (size_t i = 0; !err && i < bench->arms->count; i++)
         err = apir_work_init_chain(&works[i], bench->arms->list[i].backend, nodes);
     for (unsigned int round = 0; !err && round < bench->options->rounds; round++)

@@ -10,6 +10,13 @@
 
 enum { TRACED_TOKENS = 256 };
 
+/* Generating 64 tokens is short and noisy: so in more rounds than others. */
+static unsigned int rounds_of(const struct apir_bench_options *options)
+{
+    unsigned int rounds = 2 * options->rounds;
+    return options->quick ? 1 : rounds > APIR_MAX_ROUNDS ? APIR_MAX_ROUNDS : rounds;
+}
+
 static bool is_native(const struct apir_arm *arm)
 {
     return strstr(arm->name, "native") != NULL;
@@ -90,12 +97,11 @@ static bool takes_part(const struct apir_arm *arm, bool no_reuse)
     return !no_reuse || is_native(arm) || strcmp(arm->name, "apir") == 0 || strcmp(arm->name, "vm") == 0;
 }
 
-/* Each is short and noisy: so in more rounds than others. */
 static int measure_llama_bench(struct apir_bench *bench, bool no_reuse)
 {
-    unsigned int rounds = bench->options->quick ? 1 : 2 * bench->options->rounds;
+    unsigned int rounds = rounds_of(bench->options);
     bool failed[APIR_MAX_ARMS] = {false}; /* no reason to go without the others */
-    for (unsigned int round = 0; round < rounds && round < APIR_MAX_ROUNDS; round++) {
+    for (unsigned int round = 0; round < rounds; round++) {
         if (round % 5 == 0)
             apir_bench_progress("llama-bench%s, round %u of %u", no_reuse ? " without graph reuse" : "", round + 1,
                                 rounds);
@@ -113,9 +119,9 @@ static int measure_llama_bench(struct apir_bench *bench, bool no_reuse)
 /* ---- our own, which has the counters ---- */
 
 static void make_decode_command(struct apir_command *command, const struct apir_bench_options *options,
-                                const char *program, const char *rounds)
+                                const char *program, const char *how_often, const char *number)
 {
-    const char *const first[] = {program, "--model", options->model, "--rounds", rounds};
+    const char *const first[] = {program, "--model", options->model, how_often, number};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         apir_command_add(command, first[i]);
 }
@@ -126,8 +132,8 @@ static int measure_decode(struct apir_bench *bench, const char *program)
     struct apir_child child;
     char rounds[16];
     apir_bench_progress("tg64 and pp64 of all arms in one process, counters");
-    snprintf(rounds, sizeof rounds, "%u", bench->options->quick ? 1 : 2 * bench->options->rounds);
-    make_decode_command(&command, bench->options, program, rounds);
+    snprintf(rounds, sizeof rounds, "%u", rounds_of(bench->options));
+    make_decode_command(&command, bench->options, program, "--rounds", rounds);
     apir_programs_add_arms(&command, bench->options);
     int err = apir_child_start(&child, &command, 0);
     if (err)
@@ -147,7 +153,7 @@ static int measure_syscalls(struct apir_bench *bench, const char *program)
         return 0;
     apir_bench_progress("%s", apir_measure_get(APIR_MEASURE_SYSCALLS)->title);
     snprintf(tokens, sizeof tokens, "%d", TRACED_TOKENS);
-    make_decode_command(&command, bench->options, program, tokens);
+    make_decode_command(&command, bench->options, program, "--tokens", tokens);
     apir_command_add(&command, "--hold");
     if (bench->options->plugin) {
         apir_command_add(&command, "--plugin");

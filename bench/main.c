@@ -44,16 +44,31 @@ static int merge(struct apir_bench *bench)
     return 0;
 }
 
-typedef void (*print_function)(const struct apir_samples *samples, FILE *file);
+static void print_samples(const struct apir_bench *bench, FILE *file)
+{
+    apir_samples_write(&bench->samples, file);
+}
 
-static int print_to(const char *path, print_function print, const struct apir_samples *samples)
+static void print_json(const struct apir_bench *bench, FILE *file)
+{
+    apir_report_json(&bench->samples, &bench->machine, file);
+}
+
+static void print_svg(const struct apir_bench *bench, FILE *file)
+{
+    apir_report_svg(&bench->samples, file);
+}
+
+typedef void (*print_function)(const struct apir_bench *bench, FILE *file);
+
+static int print_to(const char *path, print_function print, const struct apir_bench *bench)
 {
     if (!path)
         return 0;
     FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
     int err = file ? 0 : -errno;
     if (file) {
-        print(samples, file);
+        print(bench, file);
         if (ferror(file) || (file == stdout ? fflush(file) : fclose(file)) != 0)
             err = -EIO;
     }
@@ -67,11 +82,12 @@ static int report(const struct apir_bench *bench)
 {
     const struct apir_bench_options *options = bench->options;
     bool raw = options->samples && strcmp(options->samples, "-") == 0;
-    if (!raw)
+    if (!raw) {
+        apir_report_machine(&bench->machine, stdout);
         apir_report_text(&bench->samples, stdout);
-    if (print_to(options->samples, apir_samples_write, &bench->samples) ||
-        print_to(options->json, apir_report_json, &bench->samples) ||
-        print_to(options->svg, apir_report_svg, &bench->samples))
+    }
+    if (print_to(options->samples, print_samples, bench) || print_to(options->json, print_json, bench) ||
+        print_to(options->svg, print_svg, bench))
         return EXIT_NOT_MEASURED;
     size_t missed = options->check ? apir_report_targets(&bench->samples, raw ? stderr : stdout) : 0;
     if (fflush(stdout) != 0)
@@ -97,6 +113,8 @@ static int bench_main(const struct apir_bench_options *options)
 {
     struct apir_arms arms;
     struct apir_bench bench = {.options = options, .arms = &arms};
+    if (!options->hold)
+        apir_machine_look(&bench.machine);
     if (apir_arms_init(&arms, options))
         return EXIT_NOT_MEASURED;
     int code = EXIT_NOT_MEASURED;

@@ -3,12 +3,14 @@
 #define APIR_BENCH_MICRO_H
 
 #include "arms.h"
+#include "machine.h"
 #include "samples.h"
 
 struct apir_bench {
     const struct apir_bench_options *options;
     struct apir_arms *arms;
     struct apir_samples samples;
+    struct apir_machine machine;
 };
 
 /* The smallest call hot and after idleness, small sets, graphs. */

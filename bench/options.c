@@ -22,6 +22,7 @@ enum option_id {
     OPTION_CHECK,
     OPTION_GUEST,
     OPTION_HOLD,
+    OPTION_TOKENS,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -69,6 +70,7 @@ static const struct option known[] = {
     {"check", no_argument, NULL, OPTION_CHECK},
     {"guest", no_argument, NULL, OPTION_GUEST},
     {"hold", no_argument, NULL, OPTION_HOLD},
+    {"tokens", required_argument, NULL, OPTION_TOKENS},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
     {0},
@@ -114,10 +116,19 @@ static int take_size(struct apir_bench_options *options)
     return 0;
 }
 
+static int take_tokens(struct apir_bench_options *options)
+{
+    unsigned long tokens;
+    if (take_number(optarg, 100000, &tokens))
+        return -1;
+    options->tokens = (unsigned int)tokens;
+    return 0;
+}
+
 static int take_rounds(struct apir_bench_options *options)
 {
     unsigned long rounds;
-    if (take_number(optarg, 999, &rounds))
+    if (take_number(optarg, APIR_MAX_ROUNDS, &rounds))
         return -1;
     options->rounds = (unsigned int)rounds;
     return 0;
@@ -174,6 +185,8 @@ static int take_option(struct apir_bench_options *options, int option)
         return take_size(options);
     case OPTION_ROUNDS:
         return take_rounds(options);
+    case OPTION_TOKENS:
+        return take_tokens(options);
     case OPTION_QUICK:
         options->quick = true;
         return 0;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "measures.h"
+#include "samples.h"
 
 enum { APIR_MAX_MERGES = 8 };
 
@@ -19,11 +19,12 @@ struct apir_bench_options {
     const char *samples;    /* file for the raw values, "-" for standard output */
     const char *merge[APIR_MAX_MERGES];
     size_t n_merges;
-    const char *only; /* keys of measures with commas; NULL: all */
-    size_t max_size;  /* largest set and get */
-    unsigned int rounds;
+    const char *only;    /* keys of measures with commas; NULL: all */
+    size_t max_size;     /* largest set and get */
+    unsigned int rounds; /* up to APIR_MAX_ROUNDS */
     bool quick, check, guest, help, version;
-    bool hold; /* for ourselves: connect, and wait to be watched */
+    unsigned int tokens; /* for ourselves: how many to generate while watched */
+    bool hold;           /* for ourselves: connect, and wait to be watched */
 };
 
 /* 0; -1 after a message about wrong usage. */

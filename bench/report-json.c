@@ -38,7 +38,8 @@ static bool print_arm(const struct apir_samples *samples, struct apir_samples_ke
         fprintf(file, ", \"reference\": \"%s\"", reference);
         print_spread("ratio", &spread, file);
     }
-    if (apir_report_spread(samples, key, APIR_PAIRING_RATIO, "floor", &spread))
+    const char *floor = apir_report_floor(key.arm);
+    if (floor && apir_report_spread(samples, key, APIR_PAIRING_RATIO, floor, &spread))
         print_spread("ratio_to_floor", &spread, file);
     print_values(samples, key, file);
     return true;
@@ -69,9 +70,11 @@ static void print_target(const struct apir_target *target, const struct apir_sam
     fputc('}', file);
 }
 
-void apir_report_json(const struct apir_samples *samples, FILE *file)
+void apir_report_json(const struct apir_samples *samples, const struct apir_machine *machine, FILE *file)
 {
-    fputs("{\n  \"results\": [", file);
+    fprintf(file, "{\n  \"machine\": {\"processor\": \"%s\", \"processors\": %ld, \"busy\": %.2f},", machine->processor,
+            machine->processors, machine->busy);
+    fputs("\n  \"results\": [", file);
     print_results(samples, file);
     fputs("\n  ],\n  \"targets\": [", file);
     for (size_t i = 0; i < apir_targets_count; i++) {

@@ -37,7 +37,7 @@ static void print_line(const struct apir_samples *samples, struct apir_samples_k
     snprintf(quartiles, sizeof quartiles, "%s - %s", low, high);
     fprintf(file, "  %-12s %-10s %10s  %-20s", parameter, key.arm, median, quartiles);
     print_ratio(samples, key, apir_report_reference(key.measure, key.arm), file);
-    print_ratio(samples, key, "floor", file);
+    print_ratio(samples, key, apir_report_floor(key.arm), file);
     fputc('\n', file);
 }
 
@@ -58,6 +58,14 @@ static void print_measure(const struct apir_samples *samples, enum apir_measure 
         for (const char *const *arm = apir_report_arms; *arm; arm++)
             print_line(samples, (struct apir_samples_key){measure, parameters[i], *arm}, text, file);
     }
+}
+
+void apir_report_machine(const struct apir_machine *machine, FILE *file)
+{
+    fprintf(file, "%s, %ld processors, %.1f of them busy with other things before\n", machine->processor,
+            machine->processors, machine->busy);
+    if (machine->busy > 0.2)
+        fputs("Times are not to be trusted: other programs run.\n", file);
 }
 
 void apir_report_text(const struct apir_samples *samples, FILE *file)

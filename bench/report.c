@@ -14,6 +14,12 @@ const char *apir_report_reference(enum apir_measure measure, const char *arm)
     return strcmp(reference, "memcpy") == 0 ? "vm-memcpy" : "vm-native";
 }
 
+const char *apir_report_floor(const char *arm)
+{
+    bool device = strncmp(arm, "vm", 2) != 0 && strcmp(arm, "memcpy") != 0;
+    return device ? "floor" : NULL;
+}
+
 static int compare(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;

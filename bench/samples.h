@@ -10,7 +10,7 @@
 
 enum {
     APIR_MAX_ARM_NAME = 24,
-    APIR_MAX_ROUNDS = 1000,
+    APIR_MAX_ROUNDS = 200,
 };
 
 struct apir_sample {

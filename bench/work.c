@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <ggml-alloc.h>
+
+#include "backend/abi/gen3.h"
 
 static int start(struct apir_work *work, ggml_backend_t backend, int nodes)
 {
@@ -17,6 +20,14 @@ static int start(struct apir_work *work, ggml_backend_t backend, int nodes)
         return -ENOMEM;
     work->graph = ggml_new_graph_custom(work->context, tensors, false);
     return 0;
+}
+
+/* ggml's scheduler numbers the graphs that it hands out; backends may know them again by that, and ggml-rpc knows them
+ * by nothing else. Only releases whose graphs we know are written to. */
+static void number_graph(struct ggml_cgraph *graph)
+{
+    if (strncmp(ggml_version(), "0.27.", 5) == 0)
+        ((struct apir_gen3_cgraph *)graph)->uid = (uint64_t)(uintptr_t)graph | UINT64_C(1) << 63;
 }
 
 /* Gives the tensors memory, and fills the inputs. */
@@ -49,6 +60,7 @@ int apir_work_init_chain(struct apir_work *work, ggml_backend_t backend, int nod
     for (int i = 0; i < nodes; i++)
         work->result = ggml_add(work->context, work->result, addend);
     ggml_build_forward_expand(work->graph, work->result);
+    number_graph(work->graph);
     return place(work, addend, 1.0f);
 }
 
@@ -64,6 +76,7 @@ int apir_work_init_products(struct apir_work *work, ggml_backend_t backend, int 
     for (int i = 0; i < nodes; i++)
         work->result = ggml_mul_mat(work->context, matrix, work->result);
     ggml_build_forward_expand(work->graph, work->result);
+    number_graph(work->graph);
     return place(work, matrix, 1.0f / (float)SIDE);
 }
 

@@ -19,6 +19,12 @@ static void fill(struct apir_samples *samples)
         }
 }
 
+static void print_json(const struct apir_samples *samples, FILE *file)
+{
+    const struct apir_machine machine = {.processor = "Processor (R)", .processors = 2, .busy = 0.25};
+    apir_report_json(samples, &machine, file);
+}
+
 /* What a report prints; freed by the caller. */
 static char *print(void (*report)(const struct apir_samples *, FILE *), bool empty)
 {
@@ -51,7 +57,7 @@ static void json_is_well_formed(void **state)
 {
     (void)state;
     for (int empty = 0; empty < 2; empty++) {
-        char *text = print(apir_report_json, empty);
+        char *text = print(print_json, empty);
         assert_true(is_json(text));
         free(text);
     }
@@ -60,12 +66,13 @@ static void json_is_well_formed(void **state)
 static void json_has_values_and_ratios(void **state)
 {
     (void)state;
-    char *text = print(apir_report_json, false);
+    char *text = print(print_json, false);
     char *arm = strstr(text, "\"measure\": \"graph\", \"parameter\": 1000, \"arm\": \"apir\"");
     assert_non_null(arm);
     *strchr(arm, '}') = '\0';
     assert_non_null(strstr(arm, "\"median\": 200"));
     assert_null(strstr(text, "ratio_to_floor"));
+    assert_non_null(strstr(text, "\"processors\": 2, \"busy\": 0.25"));
     free(text);
 }
 
@@ -125,6 +132,8 @@ static void the_arms_of_a_guest_are_held_against_the_guest(void **state)
     assert_string_equal(apir_report_reference(APIR_MEASURE_SET, "vm"), "vm-memcpy");
     assert_string_equal(apir_report_reference(APIR_MEASURE_SET, "apir"), "memcpy");
     assert_null(apir_report_reference(APIR_MEASURE_WAITS, "vm"));
+    assert_null(apir_report_floor("vm"));
+    assert_string_equal(apir_report_floor("apir"), "floor");
 }
 
 int main(void)
