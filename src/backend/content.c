@@ -8,14 +8,21 @@
 
 #include "util/clock.h"
 
-/* All ways do the same in words of another kind: sums over products of two neighbouring words, each with its key. That
- * two contents collide takes an equation between keys that have nothing to do with each other. */
+/* All ways do the same in words of another kind: they add up products of two neighbouring words, each with its key, and
+ * nothing is carried from one to the next. That two contents collide takes an equation between keys that have nothing to
+ * do with each other. */
 
 static_assert(offsetof(struct ggml_tensor, type) == 0 && offsetof(struct ggml_tensor, buffer) == 8,
               "the first word is the type, and padding");
 static_assert(offsetof(struct ggml_tensor, name) == APIR_CONTENT_WORDS * 8, "content is what precedes the name");
-static_assert(offsetof(struct ggml_tensor, src[1]) == 160 && offsetof(struct ggml_tensor, src[9]) == 224,
-              "what is left out of tensors that are not printed whole");
+
+/* Of tensors that are not printed whole, words from LEFT_OUT to TAIL are left out. */
+enum {
+    LEFT_OUT = 20,
+    TAIL = 28,
+};
+static_assert(offsetof(struct ggml_tensor, src[1]) == LEFT_OUT * 8 && offsetof(struct ggml_tensor, src[9]) == TAIL * 8,
+              "sources 1 to 8");
 
 _Alignas(64) const uint64_t apir_content_keys[APIR_CONTENT_WORDS] = {
     UINT64_C(0xf947e54924823b72), UINT64_C(0xd2d5c8154b995f9b), UINT64_C(0x76d68139525bd35f), UINT64_C(0x49543bc695cf149a),
@@ -30,23 +37,30 @@ _Alignas(64) const uint64_t apir_content_keys[APIR_CONTENT_WORDS] = {
 
 __extension__ typedef unsigned __int128 u128;
 
-static inline u128 product(const uint64_t *words, size_t at)
+/* Adds words from `at` to `end`. Unrolled, so that the keys are part of the code: where the processor is emulated, it is
+ * each access to memory that takes time. */
+static inline __attribute__((always_inline)) struct apir_print sum_words(struct apir_print sum, const uint64_t *words,
+                                                                         size_t at, size_t end)
 {
-    return (u128)(words[at] + apir_content_keys[at]) * (words[at + 1] + apir_content_keys[at + 1]);
+#pragma GCC unroll 32
+    for (size_t i = at; i < end; i += 2) {
+        u128 product = (u128)(words[i] ^ apir_content_keys[i]) * (words[i + 1] ^ apir_content_keys[i + 1]);
+        sum.words[0] ^= (uint64_t)product;
+        sum.words[1] ^= (uint64_t)(product >> 64);
+    }
+    return sum;
 }
 
-static inline struct apir_print print_one(struct apir_print print, const struct ggml_tensor *tensor, size_t n_head)
+static inline struct apir_print print_one(struct apir_print print, const struct ggml_tensor *tensor, bool whole)
 {
-    uint64_t words[APIR_CONTENT_WORDS];
-    memcpy(words, tensor, sizeof words);
-    words[0] = (uint64_t)tensor->type; /* without the padding behind it */
-    u128 even = product(words, 28), odd = product(words, 30);
-    for (size_t i = 0; i < n_head; i += 4) {
-        even += product(words, i);
-        odd += product(words, i + 2);
-    }
-    even += odd;
-    return apir_print_add(print, (uint64_t)even, (uint64_t)(even >> 64));
+    const uint64_t *words = (const uint64_t *)tensor;
+    const uint64_t start[2] = {(uint64_t)tensor->type, words[1]}; /* without the padding behind the type */
+    struct apir_print sum = sum_words((struct apir_print){{0}}, start, 0, 2);
+    sum = sum_words(sum, words, 2, LEFT_OUT);
+    if (whole)
+        sum = sum_words(sum, words, LEFT_OUT, TAIL);
+    sum = sum_words(sum, words, TAIL, APIR_CONTENT_WORDS);
+    return apir_print_add(print, sum.words[0], sum.words[1]);
 }
 
 static struct apir_print print_plain(struct apir_print from, const struct ggml_tensor *const *tensors, size_t n_whole,
@@ -55,7 +69,7 @@ static struct apir_print print_plain(struct apir_print from, const struct ggml_t
     for (size_t i = 0; i < n; i++) {
         if (i + APIR_CONTENT_AHEAD < n)
             apir_content_fetch(tensors[i + APIR_CONTENT_AHEAD]);
-        from = i < n_whole ? print_one(from, tensors[i], 28) : print_one(from, tensors[i], 20);
+        from = i < n_whole ? print_one(from, tensors[i], true) : print_one(from, tensors[i], false);
     }
     return from;
 }

@@ -38,7 +38,7 @@ static bool has_same_leafs(const struct apir_graph_note *note, const struct apir
 static bool has_same_nodes(const struct apir_graph_note *note, const struct apir_reg *reg, struct ggml_cgraph *cgraph)
 {
     return memcmp(note->nodes, ggml_graph_nodes(cgraph), note->n_nodes * sizeof *note->nodes) == 0 &&
-           reg->abi->has_use_counts(cgraph, note->nodes, note->n_nodes, note->uses);
+           reg->abi->has_use_counts(cgraph, note->nodes, note->n_nodes, &note->uses);
 }
 
 /* Cheap, and false for most others. ggml's own number of a graph says less: it changes when a graph is made anew with
@@ -72,7 +72,7 @@ struct apir_graph_note *apir_graph_memory_find(struct apir_graph_memory *memory,
 static void clear(struct apir_graph_note *note)
 {
     free(note->nodes);
-    free(note->uses);
+    free(note->uses.list);
     free(note->leafs);
     free(note->buffers);
     *note = (struct apir_graph_note){0};
@@ -147,17 +147,17 @@ void apir_graph_memory_fill(struct apir_graph_memory *memory, struct apir_graph_
 {
     uint32_t n = (uint32_t)ggml_graph_n_nodes(cgraph), number = note->number;
     note->nodes = malloc(n * sizeof(struct ggml_tensor *));
-    note->uses = malloc(n * sizeof *note->uses);
+    note->uses.list = malloc(n * sizeof *note->uses.list);
     note->leafs = malloc((size_t)n * LEAFS_A_NODE * sizeof *note->leafs);
     note->buffers = malloc((builder->n_tensors + 1) * sizeof *note->buffers);
-    if (!note->nodes || !note->uses || !note->leafs || !note->buffers)
+    if (!note->nodes || !note->uses.list || !note->leafs || !note->buffers)
         goto err;
     memcpy(note->nodes, ggml_graph_nodes(cgraph), n * sizeof(struct ggml_tensor *));
     note->n_nodes = n;
     if (!note_leafs(memory, note))
         goto err;
     note_buffers(note, builder);
-    reg->abi->use_counts(cgraph, note->nodes, n, note->uses);
+    reg->abi->use_counts(cgraph, note->nodes, n, &note->uses);
     note->of_nodes = print_nodes(reg, cgraph);
     note->of_direct = print_leafs(reg, note->leafs, note->n_direct);
     note->of_rest = print_leafs(reg, note->leafs + note->n_direct, note->n_leafs - note->n_direct);

@@ -20,10 +20,13 @@ union apir_abi_backend {
     struct apir_gen3_backend gen3;
 };
 
-/* How often a tensor is used, and where the graph keeps that. */
-struct apir_use {
-    uint32_t at;
-    uint32_t count;
+/* How often each of some tensors is used, and where the graph keeps that. */
+struct apir_uses {
+    struct apir_use {
+        uint32_t at;
+        uint32_t count;
+    } *list;           /* owned by whoever made the struct */
+    size_t table_size; /* of the graph; 0: it has not all of them */
 };
 
 struct apir_abi {
@@ -47,11 +50,12 @@ struct apir_abi {
      * there. */
     uint32_t (*use_count)(const struct ggml_cgraph *cgraph, const struct ggml_tensor *tensor);
 
-    /* The same of n tensors: use_counts writes it down, has_use_counts compares. To find them where they were is fast. */
+    /* The same of n tensors: use_counts writes it down, in a list that is long enough, has_use_counts compares. To find
+     * them where they were is fast. */
     void (*use_counts)(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
-                       struct apir_use *uses);
+                       struct apir_uses *uses);
     bool (*has_use_counts)(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
-                           const struct apir_use *uses);
+                           const struct apir_uses *uses);
 };
 
 /* The generation of a ggml release, as ggml_version() gives it; NULL if it is not known: never

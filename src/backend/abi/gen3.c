@@ -123,33 +123,45 @@ static uint32_t use_count(const struct ggml_cgraph *cgraph, const struct ggml_te
 }
 
 static void use_counts(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
-                       struct apir_use *uses)
+                       struct apir_uses *uses)
 {
     const struct apir_gen3_cgraph *of_ggml = (const struct apir_gen3_cgraph *)cgraph;
+    uses->table_size = of_ggml->use_counts ? of_ggml->visited_hash_set.size : 0;
     for (size_t i = 0; i < n; i++) {
-        size_t at = of_ggml->use_counts ? find(&of_ggml->visited_hash_set, tensors[i]) : SIZE_MAX;
-        uses[i].at = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
-        uses[i].count = use_count(cgraph, tensors[i]);
+        size_t at = find(&of_ggml->visited_hash_set, tensors[i]);
+        if (at >= UINT32_MAX)
+            uses->table_size = 0;
+        uses->list[i] = (struct apir_use){.at = (uint32_t)at, .count = use_count(cgraph, tensors[i])};
     }
 }
 
-static bool is_at(const struct apir_gen3_hash_set *set, size_t at, const struct ggml_tensor *tensor)
+/* Whether all are where they were, as often. The table has the size that it had. */
+static bool are_there(const struct apir_gen3_cgraph *of_ggml, struct ggml_tensor *const *tensors, size_t n,
+                      const struct apir_use *list)
 {
-    return at < set->size && (set->used[at / 32] >> (at % 32) & 1) && set->keys[at] == tensor;
+    const struct apir_gen3_hash_set set = of_ggml->visited_hash_set;
+    const int32_t *counts = of_ggml->use_counts;
+    uintptr_t difference = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = list[i].at;
+        difference |= (uintptr_t)set.keys[at] ^ (uintptr_t)tensors[i];
+        difference |= (uint32_t)counts[at] ^ list[i].count;
+        difference |= ~set.used[at / 32] >> (at % 32) & 1;
+    }
+    return difference == 0;
 }
 
 static bool has_use_counts(const struct ggml_cgraph *cgraph, struct ggml_tensor *const *tensors, size_t n,
-                           const struct apir_use *uses)
+                           const struct apir_uses *uses)
 {
     const struct apir_gen3_cgraph *of_ggml = (const struct apir_gen3_cgraph *)cgraph;
-    bool same = true;
-    for (size_t i = 0; i < n && same; i++) {
-        uint32_t count = of_ggml->use_counts && is_at(&of_ggml->visited_hash_set, uses[i].at, tensors[i])
-                             ? (uint32_t)of_ggml->use_counts[uses[i].at]
-                             : use_count(cgraph, tensors[i]);
-        same = count == uses[i].count;
-    }
-    return same;
+    if (of_ggml->use_counts && uses->table_size > 0 && of_ggml->visited_hash_set.size == uses->table_size &&
+        are_there(of_ggml, tensors, n, uses->list))
+        return true;
+    size_t i = 0;
+    while (i < n && use_count(cgraph, tensors[i]) == uses->list[i].count)
+        i++;
+    return i == n;
 }
 
 const struct apir_abi apir_abi_gen3 = {
