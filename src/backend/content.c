@@ -9,8 +9,8 @@
 #include "util/clock.h"
 
 /* All ways do the same in words of another kind: they add up products of two neighbouring words, each with its key, and
- * nothing is carried from one to the next. That two contents collide takes an equation between keys that have nothing to
- * do with each other. */
+ * nothing is carried from one to the next. That two contents collide takes an equation between keys that have nothing
+ * to do with each other. */
 
 static_assert(offsetof(struct ggml_tensor, type) == 0 && offsetof(struct ggml_tensor, buffer) == 8,
               "the first word is the type, and padding");
@@ -25,20 +25,23 @@ static_assert(offsetof(struct ggml_tensor, src[1]) == LEFT_OUT * 8 && offsetof(s
               "sources 1 to 8");
 
 _Alignas(64) const uint64_t apir_content_keys[APIR_CONTENT_WORDS] = {
-    UINT64_C(0xf947e54924823b72), UINT64_C(0xd2d5c8154b995f9b), UINT64_C(0x76d68139525bd35f), UINT64_C(0x49543bc695cf149a),
-    UINT64_C(0x47a8ea3a6c337bff), UINT64_C(0xfe1ff8545918a5b1), UINT64_C(0x40914210bf79ea06), UINT64_C(0x06de647ca3a0a901),
-    UINT64_C(0x4da040d60b455c55), UINT64_C(0xf4d768d25872f2fb), UINT64_C(0x398ee98316d05b15), UINT64_C(0x018c5e629d0c1f4a),
-    UINT64_C(0x99164e9c2495d46f), UINT64_C(0x0ffa6001371120c0), UINT64_C(0x8ed960d48138c319), UINT64_C(0x95af5eac8effcd75),
-    UINT64_C(0xfecd5019435c77f8), UINT64_C(0x87271d8cbbf14b4a), UINT64_C(0xf9779794947e2bf4), UINT64_C(0xa26979c86f7d982f),
-    UINT64_C(0xc2a5104910a9e3cb), UINT64_C(0x9bd840725effd1ae), UINT64_C(0x5d468e81409b0b74), UINT64_C(0x69693617b14af20f),
-    UINT64_C(0x45a3fadd1a85661c), UINT64_C(0xce650482aaa964fb), UINT64_C(0x0c71cefefed359b1), UINT64_C(0x5e0aab1648e7155c),
-    UINT64_C(0x70c5016dcff814bb), UINT64_C(0x19604b1d36ee575f), UINT64_C(0x73cb8ce74ae22dfc), UINT64_C(0xf83ad1860b9d35a4),
+    UINT64_C(0xf947e54924823b72), UINT64_C(0xd2d5c8154b995f9b), UINT64_C(0x76d68139525bd35f),
+    UINT64_C(0x49543bc695cf149a), UINT64_C(0x47a8ea3a6c337bff), UINT64_C(0xfe1ff8545918a5b1),
+    UINT64_C(0x40914210bf79ea06), UINT64_C(0x06de647ca3a0a901), UINT64_C(0x4da040d60b455c55),
+    UINT64_C(0xf4d768d25872f2fb), UINT64_C(0x398ee98316d05b15), UINT64_C(0x018c5e629d0c1f4a),
+    UINT64_C(0x99164e9c2495d46f), UINT64_C(0x0ffa6001371120c0), UINT64_C(0x8ed960d48138c319),
+    UINT64_C(0x95af5eac8effcd75), UINT64_C(0xfecd5019435c77f8), UINT64_C(0x87271d8cbbf14b4a),
+    UINT64_C(0xf9779794947e2bf4), UINT64_C(0xa26979c86f7d982f), UINT64_C(0xc2a5104910a9e3cb),
+    UINT64_C(0x9bd840725effd1ae), UINT64_C(0x5d468e81409b0b74), UINT64_C(0x69693617b14af20f),
+    UINT64_C(0x45a3fadd1a85661c), UINT64_C(0xce650482aaa964fb), UINT64_C(0x0c71cefefed359b1),
+    UINT64_C(0x5e0aab1648e7155c), UINT64_C(0x70c5016dcff814bb), UINT64_C(0x19604b1d36ee575f),
+    UINT64_C(0x73cb8ce74ae22dfc), UINT64_C(0xf83ad1860b9d35a4),
 };
 
 __extension__ typedef unsigned __int128 u128;
 
-/* Adds words from `at` to `end`. Unrolled, so that the keys are part of the code: where the processor is emulated, it is
- * each access to memory that takes time. */
+/* Adds words from `at` to `end`. Unrolled, so that the keys are part of the code: where the processor is emulated, it
+ * is each access to memory that takes time. */
 static inline __attribute__((always_inline)) struct apir_print sum_words(struct apir_print sum, const uint64_t *words,
                                                                          size_t at, size_t end)
 {

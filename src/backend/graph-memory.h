@@ -18,12 +18,12 @@ struct apir_buffer;
 struct apir_graph_note {
     uint32_t number; /* the host's */
     uint32_t n_nodes;
-    uint32_t n_direct, n_leafs;          /* leafs that nodes refer to; and all */
-    struct ggml_tensor **nodes;          /* where its nodes are; never followed before they are known to be there */
-    const struct ggml_tensor **leafs;    /* what is referred to and is no node, direct ones first */
-    struct apir_uses uses;               /* of the nodes; owned */
+    uint32_t n_direct, n_leafs;       /* leafs that nodes refer to; and all */
+    struct ggml_tensor **nodes;       /* where its nodes are; never followed before they are known to be there */
+    const struct ggml_tensor **leafs; /* what is referred to and is no node, direct ones first */
+    struct apir_uses uses;            /* of the nodes; owned */
     struct apir_print of_nodes, of_direct, of_rest;
-    struct apir_buffer **buffers;        /* each once */
+    struct apir_buffer **buffers; /* each once */
     uint32_t n_buffers;
     uint64_t last_use;
 };

@@ -14,8 +14,7 @@ static int ask_support(const struct apir_device *device, const struct apir_op_ba
     struct apir_device_supports_op_args args = {
         .device = device->index, .queries = batch->queries, .n_queries = batch->n};
     struct apir_device_supports_op_reply reply;
-    int ret = apir_call_device_supports_op(apir_session_control(device->reg->session), &arena,
-                                           &args, &reply);
+    int ret = apir_call_device_supports_op(apir_session_control(device->reg->session), &arena, &args, &reply);
     bool good = ret == 0 && reply.n_supported == batch->n && reply.n_offload == batch->n;
     for (uint32_t i = 0; good && i < batch->n; i++) {
         struct apir_op_answer answer = {
@@ -32,8 +31,7 @@ static int ask_alloc_size(const struct apir_device *device, const struct apir_op
     struct apir_device_get_alloc_size_args args = {
         .device = device->index, .queries = batch->queries, .n_queries = batch->n};
     struct apir_device_get_alloc_size_reply reply;
-    int ret = apir_call_device_get_alloc_size(apir_session_control(device->reg->session), &arena,
-                                              &args, &reply);
+    int ret = apir_call_device_get_alloc_size(apir_session_control(device->reg->session), &arena, &args, &reply);
     bool good = ret == 0 && reply.n_sizes == batch->n;
     for (uint32_t i = 0; good && i < batch->n; i++) {
         struct apir_op_answer answer = {.has_size = true, .size = reply.sizes[i]};

@@ -20,8 +20,8 @@ struct apir_op_batch {
     struct apir_op_query_storage storage[APIR_MAX_BATCH];
 };
 
-/* Starts a batch with op. 0; -EOPNOTSUPP when it cannot be put to the host. Refers to the names of tensors; nothing needs
- * to be ended. */
+/* Starts a batch with op. 0; -EOPNOTSUPP when it cannot be put to the host. Refers to the names of tensors; nothing
+ * needs to be ended. */
 int apir_op_batch_init(struct apir_op_batch *batch, const struct apir_reg *reg, uint32_t device,
                        const struct ggml_tensor *op);
 

@@ -45,7 +45,7 @@ static void change(struct ggml_tensor *tensor, size_t at, size_t size)
         ((uint8_t *)tensor)[at + i] ^= 0x5a;
 }
 
-#define FIELD(name) {#name, offsetof(struct ggml_tensor, name), sizeof ((struct ggml_tensor *)0)->name}
+#define FIELD(name) {#name, offsetof(struct ggml_tensor, name), sizeof((struct ggml_tensor *)0)->name}
 
 struct field {
     const char *name;
@@ -53,9 +53,9 @@ struct field {
 };
 
 static const struct field everywhere[] = {
-    FIELD(type),  FIELD(buffer), FIELD(ne[0]),        FIELD(ne[3]),         FIELD(nb[0]),         FIELD(nb[3]),
-    FIELD(op),    FIELD(flags),  FIELD(op_params[0]), FIELD(op_params[15]), FIELD(op_params[7]),  FIELD(view_src),
-    FIELD(view_offs), FIELD(data),
+    FIELD(type),         FIELD(buffer),   FIELD(ne[0]),     FIELD(ne[3]),        FIELD(nb[0]),
+    FIELD(nb[3]),        FIELD(op),       FIELD(flags),     FIELD(op_params[0]), FIELD(op_params[15]),
+    FIELD(op_params[7]), FIELD(view_src), FIELD(view_offs), FIELD(data),
 };
 
 static const struct field of_whole[] = {
