@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/buffer.h"
+
 enum {
     LEAFS_A_NODE = 2 * (GGML_MAX_SRC + 1), /* its sources, what it is a view of, and what those are views of */
 };
@@ -34,6 +36,18 @@ static bool has_same_leafs(const struct apir_graph_note *note, const struct apir
     return same(&rest, &note->of_rest);
 }
 
+/* Tensors refer to what they referred to, so those buffers exist. But one that was freed may have been followed by
+ * another at the same addresses. */
+static bool has_same_buffers(const struct apir_graph_note *note, const struct apir_reg *reg)
+{
+    for (uint32_t i = 0; i < note->n_buffers; i++) {
+        const struct apir_buffer *buffer = reg->abi->buffer_context(note->identities[i].of_ggml);
+        if (!buffer || buffer != note->buffers[i] || buffer->handle != note->identities[i].handle)
+            return false;
+    }
+    return true;
+}
+
 /* The use counts, too: they decide what the host may fuse. */
 static bool has_same_nodes(const struct apir_graph_note *note, const struct apir_reg *reg, struct ggml_cgraph *cgraph)
 {
@@ -61,7 +75,8 @@ struct apir_graph_note *apir_graph_memory_find(struct apir_graph_memory *memory,
         if (!printed)
             print = print_nodes(reg, cgraph);
         printed = true;
-        if (!same(&print, &note->of_nodes) || !has_same_nodes(note, reg, cgraph) || !has_same_leafs(note, reg))
+        if (!same(&print, &note->of_nodes) || !has_same_nodes(note, reg, cgraph) || !has_same_leafs(note, reg) ||
+            !has_same_buffers(note, reg))
             continue;
         note->last_use = ++memory->clock;
         return note;
@@ -75,6 +90,7 @@ static void clear(struct apir_graph_note *note)
     free(note->uses.list);
     free(note->leafs);
     free(note->buffers);
+    free(note->identities);
     *note = (struct apir_graph_note){0};
 }
 
@@ -128,8 +144,10 @@ static void note_buffers(struct apir_graph_note *note, const struct apir_graph_b
         uint32_t k = 0;
         while (k < note->n_buffers && note->buffers[k] != buffer)
             k++;
-        if (buffer && k == note->n_buffers)
-            note->buffers[note->n_buffers++] = buffer;
+        if (!buffer || k < note->n_buffers)
+            continue;
+        note->identities[k] = (struct apir_graph_buffer){buffer->of_ggml, buffer->handle};
+        note->buffers[note->n_buffers++] = buffer;
     }
 }
 
@@ -138,8 +156,10 @@ static void shrink(struct apir_graph_note *note)
 {
     void *leafs = realloc(note->leafs, (note->n_leafs + 1) * sizeof *note->leafs);
     void *buffers = realloc(note->buffers, (note->n_buffers + 1) * sizeof *note->buffers);
+    void *identities = realloc(note->identities, (note->n_buffers + 1) * sizeof *note->identities);
     note->leafs = leafs ? leafs : note->leafs;
     note->buffers = buffers ? buffers : note->buffers;
+    note->identities = identities ? identities : note->identities;
 }
 
 void apir_graph_memory_fill(struct apir_graph_memory *memory, struct apir_graph_note *note, const struct apir_reg *reg,
@@ -150,7 +170,8 @@ void apir_graph_memory_fill(struct apir_graph_memory *memory, struct apir_graph_
     note->uses.list = malloc(n * sizeof *note->uses.list);
     note->leafs = malloc((size_t)n * LEAFS_A_NODE * sizeof *note->leafs);
     note->buffers = malloc((builder->n_tensors + 1) * sizeof *note->buffers);
-    if (!note->nodes || !note->uses.list || !note->leafs || !note->buffers)
+    note->identities = malloc((builder->n_tensors + 1) * sizeof *note->identities);
+    if (!note->nodes || !note->uses.list || !note->leafs || !note->buffers || !note->identities)
         goto err;
     memcpy(note->nodes, ggml_graph_nodes(cgraph), n * sizeof(struct ggml_tensor *));
     note->n_nodes = n;

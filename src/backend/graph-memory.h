@@ -23,7 +23,11 @@ struct apir_graph_note {
     const struct ggml_tensor **leafs; /* what is referred to and is no node, direct ones first */
     struct apir_uses uses;            /* of the nodes; owned */
     struct apir_print of_nodes, of_direct, of_rest;
-    struct apir_buffer **buffers; /* each once */
+    struct apir_buffer **buffers; /* each once; never followed before they are known to be there */
+    struct apir_graph_buffer {
+        ggml_backend_buffer_t of_ggml; /* what tensors refer to */
+        uint64_t handle;
+    } *identities; /* of the buffers */
     uint32_t n_buffers;
     uint64_t last_use;
 };

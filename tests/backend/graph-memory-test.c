@@ -8,6 +8,7 @@
 
 #include "backend/abi/abi.h"
 #include "backend/graph-memory.h"
+#include "fake.h"
 
 enum { NODES = 6 };
 
@@ -168,6 +169,35 @@ static void same_graph_made_anew_is_known(void **state)
     tear_down(&f);
 }
 
+/* Freed, and another made at the same addresses. */
+static void graph_of_a_buffer_that_is_gone_is_not_known(void **state)
+{
+    (void)state;
+    static struct fake fake;
+    struct apir_graph_builder builder = {0};
+    struct apir_graph_memory memory = {0};
+    struct apir_graph graph;
+    fake_init(&fake, 0);
+    struct ggml_tensor *x = ggml_new_tensor_1d(fake.ctx, GGML_TYPE_F32, 8), *sqr = ggml_sqr(fake.ctx, x);
+    struct ggml_cgraph *cgraph = ggml_new_graph(fake.ctx);
+    ggml_build_forward_expand(cgraph, sqr);
+    fake_place(x, &fake.buffers[0], 0);
+    fake_place(sqr, &fake.buffers[0], 64);
+    assert_int_equal(apir_graph_build(&builder, &fake.reg, cgraph, &graph), 0);
+    struct apir_graph_note *note = apir_graph_memory_take(&memory);
+    apir_graph_memory_fill(&memory, note, &fake.reg, cgraph, &builder);
+    assert_int_equal(note->n_buffers, 1);
+    assert_ptr_equal(apir_graph_memory_find(&memory, &fake.reg, cgraph), note);
+    fake.buffers[0].ours.handle++;
+    assert_null(apir_graph_memory_find(&memory, &fake.reg, cgraph));
+    fake.buffers[0].ours.handle--;
+    fake.buffers[0].of_ggml.context = &fake.buffers[1].ours;
+    assert_null(apir_graph_memory_find(&memory, &fake.reg, cgraph));
+    apir_graph_memory_finish(&memory);
+    apir_graph_builder_finish(&builder);
+    fake_finish(&fake);
+}
+
 static void oldest_graph_is_forgotten_first(void **state)
 {
     (void)state;
@@ -201,6 +231,7 @@ int main(void)
         cmocka_unit_test(name_makes_no_other_graph),
         cmocka_unit_test(use_by_others_makes_another_graph),
         cmocka_unit_test(same_graph_made_anew_is_known),
+        cmocka_unit_test(graph_of_a_buffer_that_is_gone_is_not_known),
         cmocka_unit_test(oldest_graph_is_forgotten_first),
     };
     return cmocka_run_group_tests_name("graph memory", tests, NULL, NULL);
