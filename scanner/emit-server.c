@@ -48,7 +48,8 @@ void emit_server_header(struct out *o)
                  "protocol,\nand a zeroed reply. What it puts into the reply may live in scratch, "
                  "and is to be valid "
                  "until the dispatch returns.\n0, or a negative errno: the call is refused and "
-                 "there is no reply.");
+                 "there is no reply. "
+                 "A call without results may also give a positive\nnumber: it failed in normal use.");
     emit(o, "struct %s_handlers {\n", prefix);
     for_each_enabled(o, emit_handler);
     emit(o, "};\n\n");
@@ -59,7 +60,8 @@ void emit_server_header(struct out *o)
                  "it is disabled, or "
                  "it has no handler; -EBADMSG: the\narguments are malformed; -EMSGSIZE: the reply "
                  "does not fit out, "
-                 "or breaks the protocol; else what the handler returned.\nAfter an error out "
+                 "or breaks the protocol; else what the handler returned, also if it is "
+                 "positive.\nAfter an error out "
                  "holds nothing of use. "
                  "The handler is not called unless all arguments are good.");
     emit_dispatch_head(o, ";\n");
@@ -116,7 +118,7 @@ static void emit_served(struct out *o, const struct call *call)
         emit(o, "    memset(&reply, 0, sizeof reply);\n");
     emit_handler_call(o, call);
     if (!call->reply.n_fields) {
-        emit(o, "    return ret < 0 ? ret : 0;\n}\n");
+        emit(o, "    return ret;\n}\n");
         return;
     }
     emit(o, "    if (ret < 0)\n        return ret;\n");

@@ -294,15 +294,17 @@ static void parse_count_type(struct parser *ps, const yaml_node_t *node)
 /* What sends the calls of the client; a queue unless the file says otherwise. */
 static void parse_client(struct parser *ps, const yaml_node_t *node)
 {
-    enum { TYPE, HEADER, N };
-    const struct key keys[N] = {{"type", true}, {"header", true}};
+    enum { TYPE, HEADER, POSTS, N };
+    const struct key keys[N] = {{"type", true}, {"header", true}, {"posts", false}};
     yaml_node_t *values[N] = {0};
     ps->p->client_type.s = "apir_queue";
     ps->p->client_header.s = "client/queue.h";
+    ps->p->client_posts = true;
     if (!node || !read_mapping(ps, node, "client", keys, N, values))
         return;
     ps->p->client_type = parse_text(ps, values[TYPE], "type");
     ps->p->client_header = parse_text(ps, values[HEADER], "header");
+    ps->p->client_posts = parse_bool(ps, values[POSTS], "posts", false);
 }
 
 static void parse_limits(struct parser *ps, const yaml_node_t *list)

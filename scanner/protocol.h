@@ -142,6 +142,7 @@ struct protocol {
     const char *dashed;        /* prefix in names of files: "apir-upstream" */
     struct text client_type;   /* what sends calls: "apir_queue" */
     struct text client_header; /* that declares it: "client/queue.h" */
+    bool client_posts;         /* a call without results is not waited for */
     const char *client_name;   /* of a parameter of that type: "queue" */
     const char *doc;
     struct number major;

@@ -8,7 +8,7 @@
 
 #include <ggml-backend.h>
 
-#include "wire/status.h"
+#include "backend/order.h"
 
 struct apir_device;
 
@@ -19,22 +19,19 @@ struct apir_buffer {
     uint64_t handle;
     void *base;
     uint64_t size;
-    enum ggml_backend_buffer_usage
-        usage;               /* as the host knows it; guarded by the lock of the control queue */
-    _Atomic uint64_t queues; /* bit q: queue q has computed with the buffer */
-    _Atomic uint64_t
-        last[APIR_MAX_QUEUES]; /* sequence number of the last such call of each queue */
+    _Atomic int usage; /* as the host knows it; written with the lock of the queue that tells it */
+    struct apir_order order;
 };
 
 /* Allocates size bytes on a device. NULL when the host cannot. */
 ggml_backend_buffer_t apir_buffer_create(struct apir_device *device, size_t size);
 
-/* Notes that call `sequence` of queue `queue` is going to use the buffer: later calls about it wait
- * for that one. */
-void apir_buffer_mark_use(struct apir_buffer *buffer, uint32_t queue, uint64_t sequence);
+/* Makes a buffer of memory that is shared with the host, at ptr; NULL if it is not, or the device cannot use it. */
+ggml_backend_buffer_t apir_buffer_from_host_ptr(ggml_backend_dev_t device, void *ptr, size_t size,
+                                                size_t max_tensor_size);
 
 /* Tells the host about a usage that ggml has set since the last time; ggml does so without a call.
- * 0 or -errno. */
+ * 0 or -errno. The caller holds no lock. */
 int apir_buffer_mirror_usage(struct apir_buffer *buffer);
 
 /* What ggml calls. After an error of the session all but free and get_base do nothing, and get

@@ -51,6 +51,7 @@ int apir_device_init(struct apir_device *device, struct apir_reg *reg, uint32_t 
     snprintf(device->description, sizeof device->description, "%s", info->description);
     reg->abi->init_device(&device->base, (ggml_backend_reg_t)reg);
     apir_buffer_type_init(&device->buffer_type, device, info);
+    apir_host_buffer_type_init(&device->host_buffer_type, device);
 
 err_arena:
     apir_arena_finish(&arena);
@@ -88,7 +89,9 @@ void apir_device_get_props(ggml_backend_dev_t device, struct ggml_backend_dev_pr
         .name = of(device)->name,
         .description = of(device)->description,
         .type = of(device)->type,
-        .caps = {.mmap_support = true}, /* weights are copied from wherever they are */
+        /* weights are copied from wherever they are. buffer_from_host_ptr is there, but for memory that is shared with
+         * the host only: who sees it announced takes any memory for good */
+        .caps = {.async = true, .host_buffer = true, .events = true, .mmap_support = true},
     };
     apir_device_get_memory(device, &props->memory_free, &props->memory_total);
 }
@@ -102,6 +105,11 @@ ggml_backend_t apir_device_init_backend(ggml_backend_dev_t device, const char *p
 ggml_backend_buffer_type_t apir_device_get_buffer_type(ggml_backend_dev_t device)
 {
     return (ggml_backend_buffer_type_t)&of(device)->buffer_type;
+}
+
+ggml_backend_buffer_type_t apir_device_get_host_buffer_type(ggml_backend_dev_t device)
+{
+    return (ggml_backend_buffer_type_t)&of(device)->host_buffer_type;
 }
 
 bool apir_device_supports_op(ggml_backend_dev_t device, const struct ggml_tensor *op)

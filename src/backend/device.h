@@ -5,6 +5,7 @@
 #include "apir-protocol.h"
 #include "backend/abi/abi.h"
 #include "backend/buffer-type.h"
+#include "backend/host-buffer.h"
 
 struct apir_reg;
 
@@ -18,6 +19,7 @@ struct apir_device {
     enum ggml_backend_dev_type type;
     uint64_t buffer_types; /* bit d: can use buffers of device d */
     struct apir_buffer_type buffer_type;
+    struct apir_host_buffer_type host_buffer_type;
 };
 
 /* Asks the host about device `index` and fills *device. 0 or -errno. Nothing needs to be ended. */
@@ -31,6 +33,7 @@ enum ggml_backend_dev_type apir_device_get_type(ggml_backend_dev_t device);
 void apir_device_get_props(ggml_backend_dev_t device, struct ggml_backend_dev_props *props);
 ggml_backend_t apir_device_init_backend(ggml_backend_dev_t device, const char *params);
 ggml_backend_buffer_type_t apir_device_get_buffer_type(ggml_backend_dev_t device);
+ggml_backend_buffer_type_t apir_device_get_host_buffer_type(ggml_backend_dev_t device);
 bool apir_device_supports_op(ggml_backend_dev_t device, const struct ggml_tensor *op);
 bool apir_device_supports_buft(ggml_backend_dev_t device, ggml_backend_buffer_type_t buft);
 bool apir_device_offload_op(ggml_backend_dev_t device, const struct ggml_tensor *op);

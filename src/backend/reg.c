@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "apir-calls.h"
+#include "apir-counters.h"
 #include "backend/device.h"
 #include "backend/op-cache.h"
 #include "transport/transport.h"
@@ -48,11 +49,25 @@ ggml_backend_dev_t apir_reg_get_device(ggml_backend_reg_t reg, size_t index)
     return index < self->n_devices ? (ggml_backend_dev_t)&self->devices[index] : NULL;
 }
 
+/* An apir_get_counters, which is handed nothing. */
+static void get_counters(struct apir_counters *counters)
+{
+    pthread_mutex_lock(&the_library.lock);
+    struct apir_reg *reg = the_library.reg;
+    pthread_mutex_unlock(&the_library.lock);
+    *counters = (struct apir_counters){0};
+    if (reg)
+        apir_session_get_counters(reg->session, counters);
+}
+
 void *apir_reg_get_proc_address(ggml_backend_reg_t reg, const char *name)
 {
+    apir_get_counters function = get_counters;
+    void *address = NULL;
     (void)reg;
-    (void)name;
-    return NULL;
+    if (strcmp(name, "ggml_backend_virtgpu_get_counters") == 0)
+        memcpy(&address, &function, sizeof address);
+    return address;
 }
 
 /* GGML_VIRTGPU_DEBUG: 1 tells what is found and what fails, 2 also how long each call takes. */
@@ -217,6 +232,8 @@ static struct apir_reg *open_reg(const struct apir_abi *abi, const struct apir_l
     reg->log = &self->log;
     atomic_init(&reg->next_base, FIRST_BASE);
     reg->print = apir_content_choose();
+    pthread_mutex_init(&reg->order_lock, NULL);
+    pthread_mutex_init(&reg->host_lock, NULL);
     abi->init_reg(&reg->base);
     reg->answers = apir_op_cache_create(APIR_OP_CACHE_MAX);
     if (!reg->answers || open_session(reg) < 0)

@@ -2,6 +2,7 @@
 #ifndef APIR_BACKEND_REG_H
 #define APIR_BACKEND_REG_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "backend/abi/abi.h"
@@ -10,8 +11,10 @@
 #include "backend/staging.h"
 #include "client/session.h"
 #include "util/log.h"
+#include "wire/status.h"
 
 struct apir_device;
+struct apir_host_buffer;
 struct apir_op_cache;
 
 /* Lives from the first ggml_backend_init that finds a host to the end of the process: ggml never
@@ -24,7 +27,10 @@ struct apir_reg {
     struct apir_names names;       /* constant once negotiated */
     struct apir_op_cache *answers; /* owned */
     apir_content_function *print;  /* constant */
-    struct apir_staging staging;   /* guarded by the lock of the control queue */
+    pthread_mutex_t order_lock;    /* guards what buffers know of their order (order.h); taken last */
+    struct apir_staging staging[APIR_MAX_QUEUES]; /* by queue; guarded by the queue's lock */
+    pthread_mutex_t host_lock;     /* guards host_buffers */
+    struct apir_host_buffer *host_buffers; /* owned; in no order */
     _Atomic uint64_t next_base;    /* where the next buffer pretends to be */
     struct apir_device *devices;   /* owned; constant */
     uint32_t n_devices;

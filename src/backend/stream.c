@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "apir-calls.h"
 #include "backend/buffer.h"
@@ -9,10 +10,20 @@
 #include "backend/graph-memory.h"
 #include "backend/graph.h"
 #include "backend/reg.h"
+#include "backend/tensor.h"
+#include "backend/transfer.h"
 #include "client/queue.h"
 
 enum {
     FIRST_GRAPH_SIZE = 64 * 1024,
+    N_GRAPHS = 2,      /* memory for descriptions of graphs: one is written while the host reads the other */
+    MAX_PENDING = 32,  /* gets under way */
+};
+
+/* Memory that a graph is described in. */
+struct description {
+    struct apir_shm shm; /* owned */
+    uint64_t sequence;   /* of the call that reads it */
 };
 
 /* Owned by ggml, which ends it with ggml_backend_free. Used by one thread at a time, as ggml
@@ -22,14 +33,22 @@ struct apir_stream {
     struct apir_device *device;  /* borrowed */
     struct apir_queue *queue;    /* owned */
     uint64_t handle;
-    struct apir_shm graph; /* owned; what the last graph was written to */
+    struct description descriptions[N_GRAPHS]; /* the next one to be used is the first */
     struct apir_graph_builder builder;
     struct apir_graph_memory memory; /* what the host keeps */
+    struct apir_transfer pending[MAX_PENDING]; /* gets whose bytes come by themselves, unless the host fails */
+    uint32_t n_pending;
+    bool told; /* the user knows of the failure that is to be collected */
 };
 
 /* Tells our backends from others; ggml wants it writable, and does not write. */
 static const uint8_t guid[16] = {0x61, 0x70, 0x69, 0x72, 0x2d, 0x76, 0x69, 0x72,
                                  0x74, 0x67, 0x70, 0x75, 0x2d, 0x67, 0x67, 0x01};
+
+static bool is_ours(ggml_backend_t backend)
+{
+    return ggml_backend_guid(backend) == (ggml_guid_t)(uintptr_t)guid;
+}
 
 static struct apir_stream *of(ggml_backend_t backend)
 {
@@ -49,6 +68,11 @@ static int create_on_host(struct apir_stream *stream)
     return 0;
 }
 
+struct apir_queue *apir_stream_queue(ggml_backend_t backend)
+{
+    return of(backend)->queue;
+}
+
 ggml_backend_t apir_stream_create(struct apir_device *device)
 {
     struct apir_reg *reg = device->reg;
@@ -61,6 +85,7 @@ ggml_backend_t apir_stream_create(struct apir_device *device)
         goto err_stream;
     if (create_on_host(stream) < 0)
         goto err_queue;
+    apir_queue_clear_failed(stream->queue); /* it may have served another stream */
     reg->abi->init_backend(&stream->base, (ggml_guid_t)(uintptr_t)guid, (ggml_backend_dev_t)device);
     return (ggml_backend_t)stream;
 
@@ -81,44 +106,164 @@ void apir_stream_free(ggml_backend_t backend)
 {
     struct apir_stream *stream = of(backend);
     struct apir_stream_destroy_args args = {.stream = stream->handle};
-    apir_call_stream_destroy(stream->queue, NULL, &args);
+    apir_stream_synchronize(backend);
+    apir_call_stream_destroy(stream->queue, &args);
     apir_queue_close(stream->queue);
-    apir_session_shm_destroy(stream->device->reg->session, &stream->graph);
+    for (unsigned i = 0; i < N_GRAPHS; i++)
+        apir_session_shm_destroy(stream->device->reg->session, &stream->descriptions[i].shm);
     apir_graph_builder_finish(&stream->builder);
     apir_graph_memory_finish(&stream->memory);
     free(stream);
 }
 
+static bool has_failed(const struct apir_stream *stream)
+{
+    return apir_queue_failed(stream->queue) != 0 || apir_session_error(stream->device->reg->session) < 0;
+}
+
 void apir_stream_synchronize(ggml_backend_t backend)
 {
-    (void)backend; /* every call has completed when it returns */
+    struct apir_stream *stream = of(backend);
+    apir_queue_sync(stream->queue);
+    if (stream->n_pending && has_failed(stream))
+        for (uint32_t i = 0; i < stream->n_pending; i++)
+            apir_transfer_zero(&stream->pending[i]);
+    stream->n_pending = 0;
+    if (!stream->told && apir_queue_failed(stream->queue)) {
+        apir_error(stream->device->reg->log, "%s: a graph has failed; its results are zeros", stream->device->name);
+        stream->told = true;
+    }
+}
+
+/* The buffer of ours that a tensor is in; NULL if it is in none of this session. */
+static struct apir_buffer *own_buffer(const struct apir_stream *stream, const struct ggml_tensor *tensor)
+{
+    uint64_t offset;
+    struct apir_buffer *buffer = apir_tensor_place(stream->device->reg, tensor, &offset);
+    return buffer && buffer->device->reg == stream->device->reg ? buffer : NULL;
+}
+
+/* Whether some of its bytes are still under way. */
+static void note_pending(struct apir_stream *stream, const struct apir_transfer *transfer)
+{
+    if (stream->n_pending == MAX_PENDING)
+        apir_stream_synchronize((ggml_backend_t)stream);
+    stream->pending[stream->n_pending++] = *transfer;
+}
+
+/* A transfer as work of the stream. */
+static void move(struct apir_stream *stream, struct apir_transfer *transfer)
+{
+    struct apir_session *session = stream->device->reg->session;
+    transfer->buffer = own_buffer(stream, transfer->tensor);
+    int ret = transfer->buffer ? apir_session_error(session) : -EINVAL;
+    if (ret == 0) {
+        apir_queue_lock(stream->queue);
+        apir_order_stream(stream->device->reg, stream->queue, &transfer->buffer, 1);
+        ret = apir_transfer_run(transfer, stream->queue);
+        apir_order_stream_end(stream->device->reg, stream->queue, transfer->buffer);
+        apir_queue_unlock(stream->queue);
+    }
+    if (ret < 0)
+        apir_session_fail(session, ret, "transfer of tensor data");
+    if (!transfer->to_host && (ret < 0 || has_failed(stream)))
+        apir_transfer_zero(transfer);
+    if (ret == 1)
+        note_pending(stream, transfer);
+}
+
+void apir_stream_set_tensor_2d_async(ggml_backend_t backend, struct ggml_tensor *tensor, const void *data,
+                                     size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
+                                     size_t stride_data)
+{
+    struct apir_transfer transfer = {.tensor = tensor, .data = (char *)(uintptr_t)data, .to_host = true,
+                                     .async = true, .offset = offset, .size = size, .rows = n_copies,
+                                     .stride_tensor = stride_tensor, .stride_data = stride_data};
+    move(of(backend), &transfer);
+}
+
+void apir_stream_get_tensor_2d_async(ggml_backend_t backend, const struct ggml_tensor *tensor, void *data,
+                                     size_t offset, size_t size, size_t n_copies, size_t stride_tensor,
+                                     size_t stride_data)
+{
+    struct apir_transfer transfer = {.tensor = tensor, .data = data, .async = true, .offset = offset, .size = size,
+                                     .rows = n_copies, .stride_tensor = stride_tensor, .stride_data = stride_data};
+    move(of(backend), &transfer);
+}
+
+void apir_stream_set_tensor_async(ggml_backend_t backend, struct ggml_tensor *tensor, const void *data, size_t offset,
+                                  size_t size)
+{
+    apir_stream_set_tensor_2d_async(backend, tensor, data, offset, size, 1, 0, 0);
+}
+
+void apir_stream_get_tensor_async(ggml_backend_t backend, const struct ggml_tensor *tensor, void *data, size_t offset,
+                                  size_t size)
+{
+    apir_stream_get_tensor_2d_async(backend, tensor, data, offset, size, 1, 0, 0);
+}
+
+/* Runs on the queue of the source, which must not be written over before; the destination's next work waits for it. What
+ * that already waits for (an event) the copy waits for, too: the destination may be in use until then. */
+bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const struct ggml_tensor *src,
+                                  struct ggml_tensor *dst)
+{
+    if (!is_ours(from) || !is_ours(to))
+        return false;
+    struct apir_stream *source = of(from), *destination = of(to);
+    struct apir_reg *reg = source->device->reg;
+    struct apir_buffer *buffers[] = {own_buffer(source, src), own_buffer(source, dst)};
+    struct apir_tensor_copy_async_args args;
+    if (!apir_session_posts_copies(reg->session) || !buffers[0] || !buffers[1] || has_failed(source) || apir_buffer_mirror_usage(buffers[1]) < 0 ||
+        !apir_names_knows_type(&reg->names, src) || !apir_names_knows_type(&reg->names, dst))
+        return false;
+    apir_tensor_describe_data(reg, src, &args.source);
+    apir_tensor_describe_data(reg, dst, &args.destination);
+    apir_queue_wait_as(source->queue, destination->queue);
+    apir_queue_lock(source->queue);
+    apir_order_stream(reg, source->queue, buffers, 2);
+    int ret = apir_call_tensor_copy_async(source->queue, &args);
+    uint64_t sequence = apir_queue_next(source->queue) - 1;
+    apir_queue_unlock(source->queue);
+    apir_queue_wait_for(destination->queue, apir_queue_id(source->queue), sequence);
+    return ret == 0;
 }
 
 /* Replaces the shared memory by one of twice the size. */
-static int grow(struct apir_stream *stream)
+static int grow(struct apir_stream *stream, struct description *description)
 {
     struct apir_session *session = stream->device->reg->session;
-    uint64_t size = stream->graph.size ? 2 * stream->graph.size : FIRST_GRAPH_SIZE;
+    uint64_t size = description->shm.size ? 2 * description->shm.size : FIRST_GRAPH_SIZE;
     if (size > APIR_MAX_GRAPH_BYTES)
         return -E2BIG;
-    apir_session_shm_destroy(session, &stream->graph);
-    stream->graph = (struct apir_shm){0};
-    return apir_session_shm_create(session, size, &stream->graph);
+    apir_session_shm_destroy(session, &description->shm);
+    description->shm = (struct apir_shm){0};
+    return apir_session_shm_create(session, size, &description->shm);
+}
+
+/* Memory for a description that the host no longer reads. */
+static struct description *next_description(struct apir_stream *stream, int *error)
+{
+    struct description first = stream->descriptions[0];
+    memmove(stream->descriptions, stream->descriptions + 1, (N_GRAPHS - 1) * sizeof first);
+    stream->descriptions[N_GRAPHS - 1] = first;
+    *error = apir_queue_sync_to(stream->queue, first.sequence);
+    return &stream->descriptions[N_GRAPHS - 1];
 }
 
 /* Writes the graph to shared memory. Returns its bytes or -errno. */
-static int64_t write_graph(struct apir_stream *stream, const struct apir_graph *graph)
+static int64_t write_graph(struct apir_stream *stream, const struct apir_graph *graph, struct description *description)
 {
+    struct apir_shm *shm = &description->shm;
     struct apir_enc enc;
-    int ret = stream->graph.size ? 0 : grow(stream);
+    int ret = shm->size ? 0 : grow(stream, description);
     while (ret == 0) {
-        uint64_t size =
-            stream->graph.size < APIR_MAX_GRAPH_BYTES ? stream->graph.size : APIR_MAX_GRAPH_BYTES;
-        apir_enc_init(&enc, stream->graph.data, size);
+        uint64_t size = shm->size < APIR_MAX_GRAPH_BYTES ? shm->size : APIR_MAX_GRAPH_BYTES;
+        apir_enc_init(&enc, shm->data, size);
         ret = apir_session_encode_graph(stream->device->reg->session, &enc, graph);
         if (ret == 0 && apir_enc_ok(&enc))
             return (int64_t)apir_enc_used(&enc);
-        ret = ret == 0 ? grow(stream) : ret;
+        ret = ret == 0 ? grow(stream, description) : ret;
     }
     return ret;
 }
@@ -134,16 +279,6 @@ static int mirror_usages(struct apir_buffer *const *buffers, uint32_t n)
         last = buffers[i];
     }
     return 0;
-}
-
-static void mark_uses(struct apir_buffer *const *buffers, uint32_t n, const struct apir_queue *queue)
-{
-    struct apir_buffer *last = NULL;
-    for (uint32_t i = 0; i < n; i++) {
-        if (buffers[i] && buffers[i] != last)
-            apir_buffer_mark_use(buffers[i], apir_queue_id(queue), apir_queue_next(queue));
-        last = buffers[i];
-    }
 }
 
 static enum ggml_status to_ggml(enum apir_graph_status status)
@@ -162,69 +297,84 @@ static enum ggml_status to_ggml(enum apir_graph_status status)
 }
 
 /* Has the host compute the graph of size bytes in shared memory, and keep it under a number (0: not). */
-static int compute(struct apir_stream *stream, uint64_t size, uint32_t number, enum ggml_status *status)
+static int compute(struct apir_stream *stream, struct description *description, uint64_t size, uint32_t number)
 {
     struct apir_graph_compute_args args = {
-        .stream = stream->handle, .shm = stream->graph.id, .size = size, .graph = number};
-    struct apir_graph_compute_reply reply;
+        .stream = stream->handle, .shm = description->shm.id, .size = size, .graph = number};
     apir_queue_lock(stream->queue);
-    mark_uses(stream->builder.buffers, stream->builder.n_tensors, stream->queue);
-    int ret = apir_call_graph_compute(stream->queue, NULL, &args, &reply);
+    apir_order_stream(stream->device->reg, stream->queue, stream->builder.buffers, stream->builder.n_tensors);
+    int ret = apir_call_graph_compute(stream->queue, &args);
+    description->sequence = apir_queue_next(stream->queue) - 1;
+    apir_queue_count_message(stream->queue, size);
+    apir_queue_expect_long(stream->queue);
     apir_queue_unlock(stream->queue);
-    if (ret == 0)
-        *status = to_ggml(reply.status);
     return ret;
 }
 
 /* The same of a graph that it keeps. */
-static int recompute(struct apir_stream *stream, const struct apir_graph_note *note, enum ggml_status *status)
+static int recompute(struct apir_stream *stream, const struct apir_graph_note *note)
 {
     struct apir_graph_recompute_args args = {.stream = stream->handle, .graph = note->number};
-    struct apir_graph_recompute_reply reply;
     int ret = mirror_usages(note->buffers, note->n_buffers);
     if (ret < 0)
         return ret;
     apir_queue_lock(stream->queue);
-    mark_uses(note->buffers, note->n_buffers, stream->queue);
-    ret = apir_call_graph_recompute(stream->queue, NULL, &args, &reply);
+    apir_order_stream(stream->device->reg, stream->queue, note->buffers, note->n_buffers);
+    ret = apir_call_graph_recompute(stream->queue, &args);
+    apir_queue_expect_long(stream->queue);
     apir_queue_unlock(stream->queue);
-    if (ret == 0)
-        *status = to_ggml(reply.status);
     return ret;
 }
 
 /* Describes the graph to the host, which keeps it if it can. */
-static int compute_new(struct apir_stream *stream, struct ggml_cgraph *cgraph, enum ggml_status *status)
+static int compute_new(struct apir_stream *stream, struct ggml_cgraph *cgraph)
 {
     const struct apir_reg *reg = stream->device->reg;
     struct apir_graph graph;
     int ret = apir_graph_build(&stream->builder, reg, cgraph, &graph);
-    if (ret == 0 && graph.n_nodes == 0)
-        *status = GGML_STATUS_SUCCESS;
     if (ret < 0 || graph.n_nodes == 0)
         return ret;
     ret = mirror_usages(stream->builder.buffers, stream->builder.n_tensors);
-    int64_t size = ret == 0 ? write_graph(stream, &graph) : ret;
+    struct description *description = ret == 0 ? next_description(stream, &ret) : NULL;
+    int64_t size = ret == 0 ? write_graph(stream, &graph, description) : ret;
     if (size < 0)
         return (int)size;
     struct apir_graph_note *note =
         apir_session_keeps_graphs(reg->session) ? apir_graph_memory_take(&stream->memory) : NULL;
-    ret = compute(stream, (uint64_t)size, note ? note->number : 0, status);
-    if (note && ret == 0 && *status == GGML_STATUS_SUCCESS)
+    ret = compute(stream, description, (uint64_t)size, note ? note->number : 0);
+    if (note && ret == 0)
         apir_graph_memory_fill(&stream->memory, note, reg, cgraph, &stream->builder);
     return ret;
+}
+
+/* How the stream has failed. The host computes again, and has forgotten the graph. */
+static enum ggml_status collect(struct apir_stream *stream)
+{
+    struct apir_stream_collect_args args = {.stream = stream->handle};
+    struct apir_stream_collect_reply reply;
+    apir_stream_synchronize((ggml_backend_t)stream);
+    int ret = apir_call_stream_collect(stream->queue, NULL, &args, &reply);
+    apir_queue_clear_failed(stream->queue);
+    apir_graph_memory_finish(&stream->memory);
+    stream->memory = (struct apir_graph_memory){0};
+    stream->told = false;
+    return ret == 0 && reply.status != APIR_GRAPH_STATUS_SUCCESS ? to_ggml(reply.status) : GGML_STATUS_FAILED;
 }
 
 enum ggml_status apir_stream_graph_compute(ggml_backend_t backend, struct ggml_cgraph *cgraph)
 {
     struct apir_stream *stream = of(backend);
     const struct apir_reg *reg = stream->device->reg;
-    enum ggml_status status = GGML_STATUS_FAILED;
     if (apir_session_error(reg->session) < 0)
         return GGML_STATUS_FAILED;
+    if (apir_queue_failed(stream->queue))
+        return collect(stream);
     const struct apir_graph_note *note = apir_graph_memory_find(&stream->memory, reg, cgraph);
-    int ret = note ? recompute(stream, note, &status) : compute_new(stream, cgraph, &status);
+    int ret = note ? recompute(stream, note) : compute_new(stream, cgraph);
     if (ret == -EOVERFLOW)
         apir_error(reg->log, "cannot compute a graph: a tensor of 4 GiB does not fit the protocol of this host");
-    return ret == -ENOMEM ? GGML_STATUS_ALLOC_FAILED : status;
+    if (ret < 0)
+        return ret == -ENOMEM ? GGML_STATUS_ALLOC_FAILED : GGML_STATUS_FAILED;
+    bool is_over = !apir_session_keeps_graphs(reg->session); /* the deployed protocol waits for each */
+    return is_over && apir_queue_failed(stream->queue) ? collect(stream) : GGML_STATUS_SUCCESS;
 }

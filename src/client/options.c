@@ -30,6 +30,19 @@ static enum apir_session_protocol protocol(const struct apir_log *log)
     return APIR_SESSION_ANY;
 }
 
+static enum apir_wait_policy wait_policy(const struct apir_log *log)
+{
+    const char *name = getenv("GGML_VIRTGPU_WAIT");
+    if (!name || !*name || strcmp(name, "hybrid") == 0)
+        return APIR_WAIT_HYBRID;
+    if (strcmp(name, "spin") == 0)
+        return APIR_WAIT_SPIN;
+    if (strcmp(name, "sleep") == 0)
+        return APIR_WAIT_SLEEP;
+    apir_warn(log, "GGML_VIRTGPU_WAIT=%s is ignored: it can be hybrid, spin or sleep", name);
+    return APIR_WAIT_HYBRID;
+}
+
 static void choose_silence(struct apir_session_options *options, const struct apir_log *log)
 {
     const char *text = getenv("GGML_VIRTGPU_TIMEOUT");
@@ -49,5 +62,6 @@ void apir_session_options_init(struct apir_session_options *options, const struc
 {
     *options = defaults;
     options->protocol = protocol(log);
+    options->wait = wait_policy(log);
     choose_silence(options, log);
 }

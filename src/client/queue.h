@@ -3,6 +3,7 @@
 #ifndef APIR_CLIENT_QUEUE_H
 #define APIR_CLIENT_QUEUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/cs.h"
@@ -13,7 +14,8 @@ struct apir_session;
 /* Opens a queue of a session. NULL with errno set; EBUSY when all are in use. Close with apir_queue_close. */
 struct apir_queue *apir_queue_open(struct apir_session *session);
 
-/* Closes it; no call may be in flight. NULL is a no-op. */
+/* Gives it back. It lives on, for calls of those who still know it, until the session is closed; a later open may return
+ * the same one. NULL is a no-op. */
 void apir_queue_close(struct apir_queue *queue);
 
 /* The three steps of a call, for generated stubs. begin locks the queue and starts the request; after an error
@@ -25,15 +27,49 @@ int apir_queue_submit(struct apir_queue *queue, struct apir_enc *request, struct
                       struct apir_dec *reply);
 int apir_queue_end(struct apir_queue *queue, struct apir_dec *reply, int ret);
 
+/* In place of submit and end, for a call without results: sends it, unlocks, and does not wait. 0 as soon as it is on its
+ * way; what becomes of it is known after a later call (apir_queue_failed), or ends the session. -errno. */
+int apir_queue_post(struct apir_queue *queue, struct apir_enc *request);
+
+/* Waits until every call so far is done; free if they are. 0, or -errno, then the session has failed. */
+int apir_queue_sync(struct apir_queue *queue);
+
+/* The same for all calls up to `sequence`. */
+int apir_queue_sync_to(struct apir_queue *queue, uint64_t sequence);
+
+/* Whether call `sequence` is done. */
+bool apir_queue_is_done(const struct apir_queue *queue, uint64_t sequence);
+
+/* How the first posted call failed that did so in normal use, an enum apir_graph_status, among those that are done; 0: none
+ * has. clear_failed when somebody was told. */
+uint32_t apir_queue_failed(const struct apir_queue *queue);
+void apir_queue_clear_failed(struct apir_queue *queue);
+
+/* Says that the calls to come are long ones (graphs), so that waiting for them is judged by such. The caller holds the
+ * lock. */
+void apir_queue_expect_long(struct apir_queue *queue);
+
+/* Counts a message of size bytes that goes through other shared memory. */
+void apir_queue_count_message(struct apir_queue *queue, uint64_t size);
+
+/* Counts data of tensors: size bytes, of which `inside` are part of the next request. The caller holds the lock. */
+void apir_queue_count_data(struct apir_queue *queue, uint64_t size, uint64_t inside);
+
 /* Locks and unlocks the queue around several steps that must stay together; nests. */
 void apir_queue_lock(struct apir_queue *queue);
 void apir_queue_unlock(struct apir_queue *queue);
 
-/* Makes the next call of queue wait until call `sequence` of queue `on` has completed; no-op if it has. The caller holds
- * the lock until that call. (Calls of other queues wait for the control queue's tail by themselves.) */
+/* Makes the next call of queue wait until call `sequence` of queue `on` has completed; no-op if it has. */
 void apir_queue_wait_for(struct apir_queue *queue, uint32_t on, uint64_t sequence);
 
-/* Sequence number that the next call will have. The caller holds the lock. */
+/* What the queue's own calls wait for by their order: an event of its own at `sequence`. Matters to calls that stand in for
+ * it in another queue. */
+void apir_queue_wait_for_own(struct apir_queue *queue, uint64_t sequence);
+
+/* Makes the next call of queue wait for all that the next call of other would wait for. No lock is held. */
+void apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other);
+
+/* Sequence number that the next call will have, while the caller holds the lock. */
 uint64_t apir_queue_next(const struct apir_queue *queue);
 
 /* Number of the queue in its session: below APIR_MAX_QUEUES, 0 is the control queue. */

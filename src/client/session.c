@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "apir-codec.h"
+#include "apir-counters.h"
 #include "client/options.h"
 #include "client/queue.h"
 #include "client/session-private.h"
@@ -19,9 +21,31 @@
 /* The host takes commands without executing them: it answers at once unless it is very busy. */
 #define SYNC_TIMEOUT_NS UINT64_C(20000000000)
 
+/* Memory that a forked child sees as zeros: cheaper to look at than the process's number. NULL with errno. */
+static uint32_t *make_own(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint32_t *own = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (own == MAP_FAILED)
+        return NULL;
+    if (madvise(own, page, MADV_WIPEONFORK) < 0) { /* since Linux 4.14 */
+        int error = errno;
+        munmap(own, page);
+        errno = error;
+        return NULL;
+    }
+    *own = 1;
+    return own;
+}
+
+static void free_own(const uint32_t *own)
+{
+    munmap((void *)(uintptr_t)own, (size_t)sysconf(_SC_PAGESIZE));
+}
+
 int apir_session_error(struct apir_session *session)
 {
-    if (session->pid != getpid())
+    if (!apir_session_is_own(session))
         return -EOWNERDEAD;
     /* relaxed: a flag, nothing is published by it */
     return atomic_load_explicit(&session->error, memory_order_relaxed);
@@ -30,7 +54,7 @@ int apir_session_error(struct apir_session *session)
 void apir_session_fail(struct apir_session *session, int error, const char *what)
 {
     int works = 0;
-    if (session->pid != getpid())
+    if (!apir_session_is_own(session))
         return;
     if (atomic_compare_exchange_strong(&session->error, &works, error))
         apir_error(session->log, "session over %s failed: %s (%s)", session->transport->door, what, strerror(-error));
@@ -87,6 +111,12 @@ int apir_session_sync(struct apir_session *session)
     return ret;
 }
 
+static void destroy_queues(struct apir_session *session)
+{
+    for (uint32_t i = 0; i < session->n_queues; i++)
+        apir_queue_destroy(session->queues[i]);
+}
+
 /* What follows the handshake, over the protocol that it found. */
 static int open_calls(struct apir_session *session, const struct apir_session_options *options, char *reason,
                       size_t reason_size)
@@ -120,8 +150,14 @@ struct apir_session *apir_session_open_with(struct apir_transport *transport,
     }
     session->transport = transport;
     session->log = log;
-    session->pid = getpid();
     session->load_ns = options->load_ns;
+    session->wait = options->wait;
+    session->own = make_own();
+    if (!session->own) {
+        ret = -errno;
+        snprintf(reason, reason_size, "cannot make a page that a fork wipes (Linux 4.14): %s", strerror(errno));
+        goto err_free;
+    }
     pthread_mutex_init(&session->lock, NULL);
     pthread_mutex_init(&session->sync_lock, NULL);
 
@@ -138,10 +174,13 @@ struct apir_session *apir_session_open_with(struct apir_transport *transport,
     return session;
 
 err_status:
+    destroy_queues(session);
     transport->ops->shm_destroy(transport, &session->status);
 err_session:
     pthread_mutex_destroy(&session->sync_lock);
     pthread_mutex_destroy(&session->lock);
+    free_own(session->own);
+err_free:
     free(session);
 err_transport:
     transport->ops->destroy(transport);
@@ -161,13 +200,32 @@ void apir_session_close(struct apir_session *session)
 {
     if (!session)
         return;
-    apir_queue_close(session->control);
+    destroy_queues(session);
     apir_upstream_destroy(session->upstream);
     apir_session_shm_destroy(session, &session->status);
     session->transport->ops->destroy(session->transport);
     pthread_mutex_destroy(&session->sync_lock);
     pthread_mutex_destroy(&session->lock);
+    free_own(session->own);
     free(session);
+}
+
+static uint64_t count_of(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void apir_session_get_counters(struct apir_session *session, struct apir_counters *counters)
+{
+    const struct apir_session_counters *from = &session->counters;
+    *counters = (struct apir_counters){
+        .calls = count_of(&from->calls),
+        .waits = count_of(&from->waits),
+        .sleeps = count_of(&from->sleeps),
+        .doorbells = count_of(&from->doorbells),
+        .message_bytes = count_of(&from->message_bytes),
+        .data_bytes = count_of(&from->data_bytes),
+    };
 }
 
 struct apir_queue *apir_session_control(struct apir_session *session)
@@ -207,6 +265,34 @@ bool apir_session_keeps_graphs(const struct apir_session *session)
     return !session->speaks_upstream;
 }
 
+bool apir_session_has_bytes(const struct apir_session *session)
+{
+    return !session->speaks_upstream;
+}
+
+bool apir_session_posts_copies(const struct apir_session *session)
+{
+    return !session->speaks_upstream;
+}
+
+uint64_t apir_session_max_host_buffer(const struct apir_session *session)
+{
+    return session->speaks_upstream ? 0 : session->transport->max_host_buffer;
+}
+
+int apir_session_drain(struct apir_session *session)
+{
+    int ret = apir_session_error(session);
+    for (uint32_t i = 0; i < APIR_MAX_QUEUES && ret == 0; i++) {
+        pthread_mutex_lock(&session->lock);
+        struct apir_queue *queue = session->queues[i];
+        pthread_mutex_unlock(&session->lock);
+        if (queue)
+            ret = apir_queue_sync(queue);
+    }
+    return ret;
+}
+
 int apir_session_encode_graph(const struct apir_session *session, struct apir_enc *enc, const struct apir_graph *graph)
 {
     if (session->speaks_upstream)
@@ -231,6 +317,6 @@ int apir_session_shm_create(struct apir_session *session, uint64_t size, struct 
 
 void apir_session_shm_destroy(struct apir_session *session, struct apir_shm *shm)
 {
-    if (session->pid == getpid())
+    if (apir_session_is_own(session))
         session->transport->ops->shm_destroy(session->transport, shm);
 }

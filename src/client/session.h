@@ -9,6 +9,7 @@
 #include "transport/transport.h"
 #include "util/log.h"
 
+struct apir_counters;
 struct apir_enc;
 struct apir_graph;
 struct apir_queue;
@@ -46,6 +47,9 @@ int apir_session_error(struct apir_session *session);
 /* Ends the session with error (-errno) if it works still; logs one line. what is for people. */
 void apir_session_fail(struct apir_session *session, int error, const char *what);
 
+/* Reads the counters (apir-counters.h). */
+void apir_session_get_counters(struct apir_session *session, struct apir_counters *counters);
+
 /* Whether the session has a numbering of ops and types of its own; else it is ggml's, and ggml must be the same on both
  * sides. */
 bool apir_session_has_numbering(const struct apir_session *session);
@@ -53,8 +57,20 @@ bool apir_session_has_numbering(const struct apir_session *session);
 /* Whether the host takes the calls tensor_set_2d and tensor_get_2d. */
 bool apir_session_has_rows(const struct apir_session *session);
 
+/* Whether the host takes the calls buffer_write and buffer_read. */
+bool apir_session_has_bytes(const struct apir_session *session);
+
+/* Whether it takes the call tensor_copy_async. */
+bool apir_session_posts_copies(const struct apir_session *session);
+
 /* Whether the host keeps graphs, for graph_recompute. */
 bool apir_session_keeps_graphs(const struct apir_session *session);
+
+/* Bytes of the largest host buffer for which shared memory may be taken; 0: the host cannot use it in place. */
+uint64_t apir_session_max_host_buffer(const struct apir_session *session);
+
+/* Waits until the calls of every queue so far are done. 0, or -errno: the session has failed. */
+int apir_session_drain(struct apir_session *session);
 
 /* Writes a graph as graph_compute expects it in shared memory. 0; or -EOVERFLOW: a size or stride of a tensor does not
  * fit the protocol that is spoken. Whether there was room is for enc to tell. */

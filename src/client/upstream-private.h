@@ -20,6 +20,7 @@ struct apir_upstream {
     uint64_t buffer_type;                 /* the host's handle of the device's one */
     struct apir_upstream_buffer *buffers; /* owned; live ones */
     struct apir_session_get_stats_reply stats;
+    uint32_t failed; /* status of the first graph that failed, until it is collected */
 };
 
 /* upstream-tensor.c: tensors as the deployed protocol has them. -EOVERFLOW: a size or stride takes more than 32 bits;

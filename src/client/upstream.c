@@ -220,8 +220,8 @@ static enum apir_graph_status graph_status(int32_t status)
     }
 }
 
-static int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
-                                struct apir_graph_compute_reply *reply)
+/* Returns how it failed, as calls without results do. */
+static int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
 {
     struct apir_upstream *upstream = data;
     const struct apir_upstream_backend_graph_compute_args compute = {.shm = args->shm, .size = args->size};
@@ -232,8 +232,20 @@ static int handle_graph_compute(void *data, struct apir_arena *scratch, const st
     int ret = apir_upstream_call_backend_graph_compute(upstream->link, NULL, &compute, &result);
     if (ret < 0)
         return ret;
-    reply->status = graph_status(result.status);
     upstream->stats.graphs++;
+    upstream->failed = upstream->failed ? upstream->failed : (uint32_t)graph_status(result.status);
+    return (int)graph_status(result.status);
+}
+
+static int handle_stream_collect(void *data, struct apir_arena *scratch, const struct apir_stream_collect_args *args,
+                                 struct apir_stream_collect_reply *reply)
+{
+    struct apir_upstream *upstream = data;
+    (void)scratch;
+    if (args->stream != UPSTREAM_STREAM)
+        return -ENOENT;
+    reply->status = (enum apir_graph_status)upstream->failed;
+    upstream->failed = 0;
     return 0;
 }
 
@@ -264,6 +276,7 @@ static const struct apir_handlers handlers = {
     .tensor_copy = apir_upstream_handle_tensor_copy,
     .stream_create = handle_stream_create,
     .stream_destroy = handle_stream_destroy,
+    .stream_collect = handle_stream_collect,
     .graph_compute = handle_graph_compute,
     .session_get_stats = handle_session_get_stats,
 };

@@ -362,6 +362,56 @@ int handle_tensor_get_2d(void *data, struct apir_arena *scratch, const struct ap
     return 0;
 }
 
+/* Bytes of a buffer as a tensor, in *tensor; the buffer is to be put. NULL and *error otherwise. */
+static struct apir_buffer *get_bytes(struct apir_executor *executor, uint64_t handle, uint64_t offset, uint64_t size,
+                                     struct ggml_tensor *tensor, int *error)
+{
+    struct apir_buffer *buffer = apir_buffer_get(executor, handle);
+    *error = -ENOENT;
+    if (!buffer)
+        return NULL;
+    *tensor = (struct ggml_tensor){.type = GGML_TYPE_I8,
+                                   .ne = {(int64_t)size, 1, 1, 1},
+                                   .nb = {1, (size_t)size, (size_t)size, (size_t)size}};
+    *error = apir_tensor_place(tensor, buffer, offset);
+    if (*error == 0)
+        return buffer;
+    apir_buffer_put(executor, buffer);
+    return NULL;
+}
+
+int handle_buffer_write(void *data, struct apir_arena *scratch, const struct apir_buffer_write_args *args)
+{
+    (void)scratch;
+    struct ggml_tensor tensor;
+    int ret;
+    struct apir_buffer *buffer = get_bytes(data, args->buffer, args->offset, args->n_data, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    ggml_backend_tensor_set(&tensor, args->data, 0, args->n_data);
+    apir_buffer_put(data, buffer);
+    return 0;
+}
+
+int handle_buffer_read(void *data, struct apir_arena *scratch, const struct apir_buffer_read_args *args)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct ggml_tensor tensor;
+    int ret;
+    struct apir_buffer *buffer = get_bytes(executor, args->buffer, args->offset, args->size, &tensor, &ret);
+    if (!buffer)
+        return ret;
+    struct apir_mapping *memory = apir_shm_table_get(executor->memory, args->shm);
+    if (memory && apir_checked_range(args->shm_offset, args->size, memory->size))
+        ggml_backend_tensor_get(&tensor, (char *)memory->data + args->shm_offset, 0, args->size);
+    else
+        ret = -EFAULT;
+    apir_shm_table_put(executor->memory, memory);
+    apir_buffer_put(executor, buffer);
+    return ret;
+}
+
 static bool same_layout(const struct ggml_tensor *a, const struct ggml_tensor *b)
 {
     return a->type == b->type && memcmp(a->ne, b->ne, sizeof a->ne) == 0 && memcmp(a->nb, b->nb, sizeof a->nb) == 0;
@@ -375,22 +425,32 @@ static bool overlap(const struct ggml_tensor *a, const struct ggml_tensor *b)
     return a->buffer == b->buffer && start_a != start_b && start_a < start_b + size && start_b < start_a + size;
 }
 
+static int copy(struct apir_executor *executor, const struct apir_tensor *from, const struct apir_tensor *to)
+{
+    struct ggml_tensor source, destination;
+    int ret;
+    struct apir_buffer *from_buffer = get_placed(executor, from, &source, &ret);
+    struct apir_buffer *to_buffer = from_buffer ? get_placed(executor, to, &destination, &ret) : NULL;
+    if (to_buffer && (!same_layout(&source, &destination) || overlap(&source, &destination)))
+        ret = -EINVAL;
+    if (to_buffer && ret == 0)
+        ggml_backend_tensor_copy(&source, &destination);
+    apir_buffer_put(executor, to_buffer);
+    apir_buffer_put(executor, from_buffer);
+    return ret;
+}
+
 int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_args *args,
                        struct apir_tensor_copy_reply *reply)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct ggml_tensor source, destination;
-    int ret;
-    struct apir_buffer *from = get_placed(executor, &args->source, &source, &ret);
-    struct apir_buffer *to = from ? get_placed(executor, &args->destination, &destination, &ret) : NULL;
-    if (to && (!same_layout(&source, &destination) || overlap(&source, &destination)))
-        ret = -EINVAL;
-    if (to && ret == 0) {
-        ggml_backend_tensor_copy(&source, &destination);
-        reply->done = true;
-    }
-    apir_buffer_put(executor, to);
-    apir_buffer_put(executor, from);
+    int ret = copy(data, &args->source, &args->destination);
+    reply->done = ret == 0;
     return ret;
+}
+
+int handle_tensor_copy_async(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_async_args *args)
+{
+    (void)scratch;
+    return copy(data, &args->source, &args->destination);
 }

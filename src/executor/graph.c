@@ -320,19 +320,56 @@ static struct apir_stream *get_stream(struct apir_executor *executor, uint64_t h
     return (struct apir_stream *)apir_object_table_get(&executor->objects, handle, APIR_OBJECT_STREAM);
 }
 
-int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
-                         struct apir_graph_compute_reply *reply)
+/* A stream whose graph has failed computes none until the guest was told: those that follow may need its results. */
+static bool has_failed(struct apir_stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    bool failed = stream->status != GGML_STATUS_SUCCESS;
+    pthread_mutex_unlock(&stream->lock);
+    return failed;
+}
+
+/* What a handler returns for the outcome of a graph: status if all else was good. */
+static int conclude(struct apir_stream *stream, int ret, enum ggml_status status)
+{
+    if (ret < 0 || status == GGML_STATUS_SUCCESS)
+        return ret;
+    pthread_mutex_lock(&stream->lock);
+    stream->status = status;
+    pthread_mutex_unlock(&stream->lock);
+    return (int)apir_graph_status_from_ggml(status);
+}
+
+int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
 {
     (void)scratch; /* a graph's memory is not kept for later calls */
     struct apir_executor *executor = data;
     struct apir_stream *stream = get_stream(executor, args->stream);
     if (!stream)
         return -ENOENT;
-    enum ggml_status status = GGML_STATUS_FAILED;
-    int ret = args->graph ? run_and_keep(executor, args, stream, &status) : run_once(executor, args, stream, &status);
+    enum ggml_status status = GGML_STATUS_SUCCESS;
+    int ret = 0;
+    if (!has_failed(stream))
+        ret = args->graph ? run_and_keep(executor, args, stream, &status) : run_once(executor, args, stream, &status);
+    ret = conclude(stream, ret, status);
     apir_object_table_put(&executor->objects, &stream->object);
-    reply->status = apir_graph_status_from_ggml(status);
     return ret;
+}
+
+int handle_stream_collect(void *data, struct apir_arena *scratch, const struct apir_stream_collect_args *args,
+                          struct apir_stream_collect_reply *reply)
+{
+    (void)scratch;
+    struct apir_executor *executor = data;
+    struct apir_stream *stream = get_stream(executor, args->stream);
+    if (!stream)
+        return -ENOENT;
+    pthread_mutex_lock(&stream->lock);
+    reply->status = apir_graph_status_from_ggml(stream->status);
+    stream->status = GGML_STATUS_SUCCESS;
+    pthread_mutex_unlock(&stream->lock);
+    apir_object_table_put(&executor->objects, &stream->object);
+    return 0;
 }
 
 /* What backends attach to tensors is gone with the reset of a buffer. */
@@ -365,19 +402,21 @@ static int rerun_locked(struct apir_stream *stream, uint32_t number, enum ggml_s
     return ret;
 }
 
-int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args,
-                           struct apir_graph_recompute_reply *reply)
+int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args)
 {
     (void)scratch;
     struct apir_executor *executor = data;
     struct apir_stream *stream = get_stream(executor, args->stream);
     if (!stream)
         return -ENOENT;
-    enum ggml_status status = GGML_STATUS_FAILED;
-    pthread_mutex_lock(&stream->lock);
-    int ret = rerun_locked(stream, args->graph, &status);
-    pthread_mutex_unlock(&stream->lock);
+    enum ggml_status status = GGML_STATUS_SUCCESS;
+    int ret = 0;
+    if (!has_failed(stream)) {
+        pthread_mutex_lock(&stream->lock);
+        ret = rerun_locked(stream, args->graph, &status);
+        pthread_mutex_unlock(&stream->lock);
+    }
+    ret = conclude(stream, ret, status);
     apir_object_table_put(&executor->objects, &stream->object);
-    reply->status = apir_graph_status_from_ggml(status);
     return ret;
 }

@@ -102,8 +102,9 @@ struct apir_kept_graph;
 struct apir_stream {
     struct apir_object object;
     struct apir_kept_graph *kept[APIR_MAX_GRAPHS]; /* owned, by number - 1; guarded by lock */
-    pthread_mutex_t lock;  /* held while it computes */
-    ggml_backend_t host;   /* owned */
+    enum ggml_status status; /* of the first graph that failed, until the guest is told; guarded by lock */
+    pthread_mutex_t lock;    /* held while it computes */
+    ggml_backend_t host;     /* owned */
 };
 
 /* The buffer of a handle, to be put; NULL if there is none. Putting NULL is a no-op. */
@@ -242,13 +243,16 @@ int handle_tensor_set_2d(void *data, struct apir_arena *scratch, const struct ap
 int handle_tensor_get_2d(void *data, struct apir_arena *scratch, const struct apir_tensor_get_2d_args *args);
 int handle_tensor_copy(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_args *args,
                        struct apir_tensor_copy_reply *reply);
+int handle_tensor_copy_async(void *data, struct apir_arena *scratch, const struct apir_tensor_copy_async_args *args);
 int handle_stream_create(void *data, struct apir_arena *scratch, const struct apir_stream_create_args *args,
                          struct apir_stream_create_reply *reply);
 int handle_stream_destroy(void *data, struct apir_arena *scratch, const struct apir_stream_destroy_args *args);
-int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args,
-                         struct apir_graph_compute_reply *reply);
-int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args,
-                           struct apir_graph_recompute_reply *reply);
+int handle_buffer_write(void *data, struct apir_arena *scratch, const struct apir_buffer_write_args *args);
+int handle_buffer_read(void *data, struct apir_arena *scratch, const struct apir_buffer_read_args *args);
+int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args);
+int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args);
+int handle_stream_collect(void *data, struct apir_arena *scratch, const struct apir_stream_collect_args *args,
+                          struct apir_stream_collect_reply *reply);
 int handle_session_get_stats(void *data, struct apir_arena *scratch, struct apir_session_get_stats_reply *reply);
 
 #endif

@@ -11,9 +11,14 @@
 
 #include "apir-codec.h"
 #include "util/arena.h"
+#include "util/clock.h"
 #include "util/spin.h"
 #include "wire/cs.h"
 #include "wire/ring.h"
+
+enum {
+    MAX_SPIN_NS = 1000 * 1000, /* what a program does between two tokens mostly takes less */
+};
 
 struct apir_server_queue {
     struct apir_server_queues *all; /* borrowed */
@@ -23,7 +28,7 @@ struct apir_server_queue {
     pthread_t thread;
     _Atomic bool stopping;   /* the queue is closed, or all are */
     uint64_t completed;      /* sequence number of the last call answered; guarded by all->lock */
-    struct apir_spin spin;
+    struct apir_spin spin;   /* of the wait for the next request */
     uint8_t *request;        /* private copy, APIR_MAX_RECORD */
     uint8_t *reply;          /* the same for the reply */
     struct apir_arena arena; /* of the call that runs */
@@ -64,6 +69,9 @@ static bool has_work(void *data)
  * costs its own worker a turn. */
 static bool wait_record(struct apir_server_queue *queue)
 {
+    if (has_work(queue))
+        return !is_stopping(queue);
+    uint64_t start = apir_clock_now();
     while (!has_work(queue)) {
         if (apir_spin_until(&queue->spin, has_work, queue))
             break;
@@ -73,6 +81,7 @@ static bool wait_record(struct apir_server_queue *queue)
             futex(&queue->ring.ring->parked, FUTEX_WAIT, 1);
         apir_ring_unpark(&queue->ring);
     }
+    apir_spin_learn(&queue->spin, apir_clock_now() - start);
     return !is_stopping(queue);
 }
 
@@ -103,7 +112,7 @@ static int wait_dependencies(struct apir_server_queue *queue, const struct apir_
     return ret;
 }
 
-/* Takes and runs one request; 1, 0 if there is none, or -errno. *reply is written behind the space of its header. */
+/* Takes and runs one request: 1, 0 if there is none, or -errno. *reply is written behind the space of its header. */
 static int run_request(struct apir_server_queue *queue, struct apir_request_header *header, struct apir_enc *reply)
 {
     struct apir_dec request;
@@ -118,6 +127,8 @@ static int run_request(struct apir_server_queue *queue, struct apir_request_head
     if (ret == 0)
         ret = apir_dispatch(queue->all->handlers, queue->all->handler_data, header->call, &request, &queue->arena,
                             reply);
+    if (ret > 0)
+        apir_ring_fail(queue->ring.ring, (uint32_t)ret);
     return ret < 0 ? ret : 1;
 }
 
@@ -131,6 +142,8 @@ static size_t write_header(uint8_t *at, const struct apir_reply_header *header)
 
 static void publish_reply(struct apir_server_queue *queue, const struct apir_reply_header *header)
 {
+    if (header->status < 0) /* a guest that has posted the call finds out why the session ends */
+        apir_ring_fail(queue->ring.ring, (uint32_t)header->status);
     memcpy(apir_ring_reply(queue->memory->data), queue->reply, header->size);
 
     pthread_mutex_lock(&queue->all->lock);
@@ -138,7 +151,7 @@ static void publish_reply(struct apir_server_queue *queue, const struct apir_rep
     pthread_cond_broadcast(&queue->all->completed);
     pthread_mutex_unlock(&queue->all->lock);
 
-    if (apir_ring_complete(queue->ring.ring, header->sequence))
+    if (apir_ring_complete(queue->ring.ring, header->sequence) || header->status < 0)
         futex(&queue->ring.ring->completed, FUTEX_WAKE, INT_MAX);
 }
 
@@ -197,7 +210,7 @@ static struct apir_server_queue *create_queue(struct apir_server_queues *all, ui
     queue->id = id;
     queue->memory = memory;
     apir_ring_consumer_init(&queue->ring, memory->data);
-    apir_spin_init(&queue->spin);
+    apir_spin_init(&queue->spin, MAX_SPIN_NS);
     queue->request = malloc(APIR_MAX_RECORD);
     queue->reply = malloc(APIR_MAX_RECORD);
     if (!queue->request || !queue->reply) {

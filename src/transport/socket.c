@@ -22,7 +22,6 @@
 #include "wire/connection.h"
 
 enum {
-    SPIN_NS = 20 * 1000,          /* about the time of two thread switches: most small calls end within it */
     SLICE_NS = 50 * 1000 * 1000,  /* how often a sleeper looks whether the worker still lives */
 };
 
@@ -119,22 +118,6 @@ static int socket_submit(struct apir_transport *transport, const void *payload, 
     return socket_send(from_base(transport), APIR_FRAME_SUBMIT, payload, (uint32_t)size, -1);
 }
 
-static bool spin(_Atomic uint32_t *word, uint32_t seen)
-{
-    uint64_t end = apir_clock_now() + SPIN_NS;
-    do {
-        for (int i = 0; i < 64; i++) {
-            /* acquire: pairs with the worker's release of the reply */
-            if (atomic_load_explicit(word, memory_order_acquire) != seen)
-                return true;
-#if defined(__x86_64__) || defined(__i386__)
-            __builtin_ia32_pause();
-#endif
-        }
-    } while (apir_clock_now() < end);
-    return false;
-}
-
 static void futex_sleep(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
 {
     struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
@@ -148,8 +131,6 @@ static int socket_wait(struct apir_transport *transport, _Atomic uint32_t *word,
     uint64_t slice = timeout_ns < SLICE_NS ? timeout_ns : SLICE_NS;
     if (!sleeping) {
         apir_poll(word, seen, self->may_spin, slice);
-    } else if (self->may_spin && spin(word, seen)) {
-        return 0;
     } else {
         /* seq_cst: the worker stores the word, then reads this flag; one of the two sees the other's */
         atomic_store_explicit(sleeping, 1, memory_order_seq_cst);
@@ -160,6 +141,12 @@ static int socket_wait(struct apir_transport *transport, _Atomic uint32_t *word,
     if (atomic_load_explicit(word, memory_order_acquire) != seen)
         return 0;
     return drain(self);
+}
+
+static bool socket_wake(struct apir_transport *transport, _Atomic uint32_t *word)
+{
+    (void)transport;
+    return syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0) > 0;
 }
 
 static void socket_destroy(struct apir_transport *transport)
@@ -176,6 +163,8 @@ static const struct apir_transport_ops socket_ops = {
     .shm_destroy = socket_shm_destroy,
     .submit = socket_submit,
     .wait = socket_wait,
+    .wake = socket_wake,
+    .wakes = true,
     .destroy = socket_destroy,
 };
 
@@ -187,6 +176,7 @@ struct apir_transport *apir_transport_socket_from_fd(int fd)
         return NULL;
     }
     self->base.ops = &socket_ops;
+    self->base.max_host_buffer = UINT64_MAX; /* memory as any other */
     snprintf(self->base.door, sizeof self->base.door, "socket");
     apir_connection_init(&self->connection, fd);
     pthread_mutex_init(&self->lock, NULL);

@@ -37,6 +37,12 @@ struct apir_transport_ops {
     int (*wait)(struct apir_transport *transport, _Atomic uint32_t *word, uint32_t seen,
                 _Atomic uint32_t *sleeping, uint64_t timeout_ns);
 
+    /* Wakes the worker's thread that sleeps on word; false: none does, a command may still reach it. NULL where only a
+     * command can. */
+    bool (*wake)(struct apir_transport *transport, _Atomic uint32_t *word);
+
+    bool wakes; /* the worker can wake a thread that sleeps in wait */
+
     /* Hands over commands as submit does, and waits until the host has taken them: tells a busy host from one that is
      * gone. 0, -ETIMEDOUT, -errno. NULL where wait notices by itself that the host is gone. */
     int (*probe)(struct apir_transport *transport, const void *payload, size_t size, uint64_t timeout_ns);
@@ -49,6 +55,7 @@ struct apir_transport_ops {
 struct apir_transport {
     const struct apir_transport_ops *ops;
     uint32_t command_base; /* added to every command: 0, or APIR_VENUS_COMMAND_BASE */
+    uint64_t max_host_buffer; /* bytes of shared memory that one buffer of an application should take at most */
     char door[128];        /* for people: "socket /run/apird.sock", "/dev/dri/renderD128, capset 10" */
 };
 

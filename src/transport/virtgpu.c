@@ -32,6 +32,7 @@
 enum {
     /* The granularity of blobs, enough for the page size of all but 64 KiB kernels. */
     BLOB_ALIGNMENT = 0x4000,
+    MAX_HOST_BUFFER = 32 * 1024 * 1024, /* a window is 256 MiB or so, for all programs of a machine */
     CONTEXT_NAME_SIZE = 64,      /* the kernel keeps 63 characters */
     SLICE_NS = 50 * 1000 * 1000, /* how often a waiter looks whether the session still lives */
 };
@@ -242,6 +243,7 @@ struct apir_transport *apir_transport_virtgpu_open(const struct apir_virtgpu_opt
         goto err_fd;
     }
     gpu->base.ops = &virtgpu_ops;
+    gpu->base.max_host_buffer = MAX_HOST_BUFFER;
     gpu->base.command_base = node.capset == APIR_CAPSET_VENUS ? APIR_VENUS_COMMAND_BASE : 0;
     snprintf(gpu->base.door, sizeof gpu->base.door, "%s (virtio-gpu, capset %u)", node.path,
              node.capset);

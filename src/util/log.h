@@ -4,6 +4,7 @@
 #define APIR_UTIL_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 enum apir_log_level {
@@ -19,6 +20,12 @@ struct apir_log {
     enum apir_log_level level; /* lines above it are dropped */
     const char *prefix;        /* borrowed; printed before each line, e.g. "apird" */
 };
+
+/* Whether a line of this level would be written. */
+static inline bool apir_log_enabled(const struct apir_log *log, enum apir_log_level level)
+{
+    return log && log->stream && level <= log->level;
+}
 
 /* Writes one line "prefix: text" when level is enabled; adds the newline. A NULL log is silent. Keeps errno. */
 void apir_log_print(const struct apir_log *log, enum apir_log_level level, const char *format, ...)

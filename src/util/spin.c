@@ -5,17 +5,18 @@
 #include "util/clock.h"
 
 enum {
-    MIN_NS = 10 * 1000,
-    MAX_NS = 200 * 1000,
-    LOOKS = 32,        /* between two readings of the clock */
-    YIELD_NS = 20 * 1000, /* a yield that takes longer has let somebody else run */
+    LOOKS = 32,                /* between two readings of the clock */
+    YIELD_EVERY_NS = 50 * 1000,
+    STOLEN_NS = 30 * 1000,     /* a yield, or a few looks, that take longer have let somebody else run */
+    REST = 4,                  /* waits after that */
+    MEMORY = 4,                /* the last wait counts for 1 part, those before it for 4 */
 };
 
-void apir_spin_init(struct apir_spin *spin)
+void apir_spin_init(struct apir_spin *spin, uint64_t max_ns)
 {
     cpu_set_t set;
+    *spin = (struct apir_spin){.max_ns = max_ns};
     spin->allowed = sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 1;
-    spin->budget_ns = MAX_NS;
 }
 
 static bool look(bool (*done)(void *data), void *data)
@@ -28,30 +29,54 @@ static bool look(bool (*done)(void *data), void *data)
     return false;
 }
 
-/* True when done; false when time is over, or somebody else has run here meanwhile. */
-static bool spin_for(uint64_t ns, bool (*done)(void *data), void *data)
+static uint64_t budget(const struct apir_spin *spin)
 {
-    uint64_t start = apir_clock_now(), now = start;
-    while (now - start < ns) {
+    if (spin->expected_ns > spin->max_ns)
+        return APIR_SPIN_MIN_NS;
+    uint64_t ns = APIR_SPIN_MIN_NS + 2 * spin->expected_ns;
+    return ns < spin->max_ns ? ns : spin->max_ns;
+}
+
+/* True when done; false when time is over, or somebody else has run here meanwhile. */
+static bool spin_for(struct apir_spin *spin, uint64_t ns, bool (*done)(void *data), void *data)
+{
+    uint64_t start = apir_clock_now(), last = start, yielded = start;
+    for (;;) {
         if (look(done, data))
             return true;
-        uint64_t before = apir_clock_now();
-        sched_yield();
-        now = apir_clock_now();
-        if (now - before > YIELD_NS)
+        uint64_t now = apir_clock_now();
+        if (now - start >= ns)
+            return false;
+        bool stolen = now - last > STOLEN_NS;
+        if (!stolen && now - yielded > YIELD_EVERY_NS) {
+            sched_yield();
+            yielded = apir_clock_now();
+            stolen = yielded - now > STOLEN_NS;
+            now = yielded;
+        }
+        if (stolen) {
+            spin->resting = REST;
             return done(data);
+        }
+        last = now;
     }
-    return false;
 }
 
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data)
 {
     if (!spin->allowed)
         return done(data);
-    if (spin_for(spin->budget_ns, done, data)) {
-        spin->budget_ns = spin->budget_ns * 2 < MAX_NS ? spin->budget_ns * 2 : MAX_NS;
-        return true;
+    if (spin->resting) {
+        spin->resting--;
+        return done(data);
     }
-    spin->budget_ns = spin->budget_ns / 2 > MIN_NS ? spin->budget_ns / 2 : MIN_NS;
-    return done(data);
+    return spin_for(spin, budget(spin), done, data);
+}
+
+void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns)
+{
+    /* a wait of minutes is forgotten after a few short ones */
+    uint64_t waited = waited_ns < MEMORY * spin->max_ns ? waited_ns : MEMORY * spin->max_ns;
+    spin->expected_ns += waited / MEMORY;
+    spin->expected_ns -= spin->expected_ns / (MEMORY + 1);
 }

@@ -1,21 +1,31 @@
 /* Waiting without sleep, for as long as it is likely to help: what is waited for comes from another processor, mostly
- * within microseconds. */
+ * soon. */
 #ifndef APIR_UTIL_SPIN_H
 #define APIR_UTIL_SPIN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How one waiter fares. It adapts: a wait that was worth it makes the next one longer, one in vain makes it shorter. */
-struct apir_spin {
-    bool allowed;       /* there is another processor for the other side */
-    uint64_t budget_ns; /* of the next wait */
+enum {
+    APIR_SPIN_MIN_NS = 20 * 1000, /* about the time of two thread switches: it is always worth to look for so long */
 };
 
-void apir_spin_init(struct apir_spin *spin);
+/* How one waiter fares. It adapts: waits that are over soon are looked for, longer ones are slept through. */
+struct apir_spin {
+    bool allowed;         /* there is another processor for the other side */
+    uint64_t max_ns;      /* the longest time to look */
+    uint64_t expected_ns; /* how long waits have lasted of late */
+    unsigned resting;     /* waits to come that look once only, since others wanted this processor */
+};
 
-/* Calls done(data) until it is true, or the time is over, or others want this processor. Returns what it said last. */
+/* Looks for max_ns at most. */
+void apir_spin_init(struct apir_spin *spin, uint64_t max_ns);
+
+/* Calls done(data) until it is true, or it is better to sleep. Returns what it said last. */
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data);
+
+/* Tells how long a wait has lasted in all, sleep included; the next ones are judged by it. */
+void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns);
 
 /* Tells the processor that this is a loop that waits. */
 static inline void apir_spin_relax(void)

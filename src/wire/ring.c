@@ -137,7 +137,36 @@ bool apir_ring_complete(struct apir_ring *ring, uint64_t sequence)
     /* seq_cst: a release of the reply; and the guest stores `sleeping` and then reads this word: one of the two sees
      * the other's store */
     atomic_store_explicit(&ring->completed, (uint32_t)sequence, memory_order_seq_cst);
-    return atomic_load_explicit(&ring->sleeping, memory_order_seq_cst) != 0;
+    if (atomic_load_explicit(&ring->sleeping, memory_order_seq_cst) == 0)
+        return false;
+    /* relaxed: stored before `sleeping`, which was seen */
+    uint32_t wanted = atomic_load_explicit(&ring->wanted, memory_order_relaxed);
+    return (int32_t)((uint32_t)sequence - wanted) >= 0;
+}
+
+void apir_ring_want(struct apir_ring *ring, uint64_t sequence)
+{
+    /* relaxed: `sleeping` is stored after it, seq_cst */
+    atomic_store_explicit(&ring->wanted, (uint32_t)sequence, memory_order_relaxed);
+}
+
+void apir_ring_fail(struct apir_ring *ring, uint32_t status)
+{
+    /* relaxed, both: apir_ring_complete releases it; the guest stores only after a call that it has waited for */
+    if (atomic_load_explicit(&ring->failed, memory_order_relaxed) == 0)
+        atomic_store_explicit(&ring->failed, status, memory_order_relaxed);
+}
+
+uint32_t apir_ring_failed(const struct apir_ring *ring)
+{
+    /* relaxed: the acquire of `completed` that said that the call is complete comes before */
+    return atomic_load_explicit(&ring->failed, memory_order_relaxed);
+}
+
+void apir_ring_clear_failed(struct apir_ring *ring)
+{
+    /* relaxed: the next record's tail releases it */
+    atomic_store_explicit(&ring->failed, 0, memory_order_relaxed);
 }
 
 bool apir_ring_is_complete(const struct apir_ring *ring, uint64_t sequence)

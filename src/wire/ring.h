@@ -30,7 +30,11 @@ struct apir_ring {
     _Atomic uint32_t completed; /* worker: low half of the sequence number of the last call that is done */
     uint32_t pad3[31];
     _Atomic uint32_t sleeping;  /* guest: 1 while it sleeps on `completed` and wants to be woken */
-    uint32_t pad4[31];
+    _Atomic uint32_t wanted;    /* guest: low half of the sequence number that it sleeps for */
+    uint32_t pad4[30];
+    _Atomic uint32_t failed;    /* worker: the status of the first call without results that failed, or as a negative
+                                 * errno why a call was refused; 0: none. The guest stores 0 when it was told */
+    uint32_t pad5[31];
 };
 
 /* The guest's end. */
@@ -69,11 +73,24 @@ bool apir_ring_park(struct apir_ring_consumer *consumer);
 /* The worker is awake. */
 void apir_ring_unpark(struct apir_ring_consumer *consumer);
 
-/* Says that call `sequence` and all before it are done. True: the guest sleeps on `completed` and is to be woken. */
+/* Says that call `sequence` and all before it are done. True: the guest sleeps until there, and is to be woken. */
 bool apir_ring_complete(struct apir_ring *ring, uint64_t sequence);
 
 /* Whether call `sequence` is done, as the worker says. Never more than 2^31 calls may be under way. */
 bool apir_ring_is_complete(const struct apir_ring *ring, uint64_t sequence);
+
+/* Before the guest sleeps on `completed`: it is to be woken by call `sequence`, not before. */
+void apir_ring_want(struct apir_ring *ring, uint64_t sequence);
+
+/* A call without results that failed in normal use: status, not 0, is told to the guest with the completion of the call.
+ * The first one stays until the guest has been told. */
+void apir_ring_fail(struct apir_ring *ring, uint32_t status);
+
+/* What the first call that failed left, among those that are complete; 0: none has failed. */
+uint32_t apir_ring_failed(const struct apir_ring *ring);
+
+/* The guest has been told. */
+void apir_ring_clear_failed(struct apir_ring *ring);
 
 static inline void *apir_ring_reply(void *memory)
 {

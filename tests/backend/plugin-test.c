@@ -85,7 +85,7 @@ static void describe_device(void *data)
     require(*props.description != '\0', "description");
     require(props.type == GGML_BACKEND_DEVICE_TYPE_GPU, "a CPU of the host is announced as a GPU");
     require(props.memory_total > 0 && props.memory_free <= props.memory_total, "memory");
-    require(!props.caps.async && !props.caps.events && !props.caps.host_buffer &&
+    require(props.caps.async && props.caps.events && props.caps.host_buffer &&
                 !props.caps.buffer_from_host_ptr,
             "capabilities");
     require(strcmp(ggml_backend_reg_name(ggml_backend_dev_backend_reg(device)), "virtgpu") == 0,

@@ -255,12 +255,12 @@ static void life_of_a_buffer(void **state)
     struct apir_buffer_reset_args reset = {.buffer = buffer};
     struct apir_buffer_free_args free_args = {.buffer = buffer};
     struct apir_session_get_stats_reply stats;
-    assert_int_equal(apir_call_buffer_clear(f->queue, NULL, &clear_args), 0);
-    assert_int_equal(apir_call_buffer_set_usage(f->queue, NULL, &usage), 0);
-    assert_int_equal(apir_call_buffer_reset(f->queue, NULL, &reset), 0);
+    assert_int_equal(apir_call_buffer_clear(f->queue, &clear_args), 0);
+    assert_int_equal(apir_call_buffer_set_usage(f->queue, &usage), 0);
+    assert_int_equal(apir_call_buffer_reset(f->queue, &reset), 0);
     assert_int_equal(apir_call_session_get_stats(f->queue, NULL, &stats), 0);
     assert_int_equal(stats.buffers, 1);
-    assert_int_equal(apir_call_buffer_free(f->queue, NULL, &free_args), 0);
+    assert_int_equal(apir_call_buffer_free(f->queue, &free_args), 0);
     assert_int_equal(apir_call_session_get_stats(f->queue, NULL, &stats), 0);
     assert_int_equal(stats.buffers, 0);
     assert_int_equal(stats.buffer_bytes, 0);
@@ -291,9 +291,9 @@ static void data_to_and_from_tensors(void **state)
         struct apir_tensor_get_args get = {
             .tensor = set.tensor, .offset = from.offset, .size = from.size, .shm = from.shm};
         if (names[i][7] == 's')
-            assert_int_equal(apir_call_tensor_set(f->queue, NULL, &set), 0);
+            assert_int_equal(apir_call_tensor_set(f->queue, &set), 0);
         else
-            assert_int_equal(apir_call_tensor_get(f->queue, NULL, &get), 0);
+            assert_int_equal(apir_call_tensor_get(f->queue, &get), 0);
         expect_with(f, names[i], (struct form){.offset = 8, .tensors = 1});
     }
     expect_no_more(f);
@@ -325,7 +325,7 @@ static void bytes_of_a_tensor_travel_to_be_set(void **state)
     apir_upstream_decode_buffer_set_tensor_args(&dec, &from);
     struct apir_tensor_memset_args args = {
         .tensor = own_tensor(&from.tensor), .value = 0x5a, .offset = 4, .size = (8 << 20) + 5};
-    assert_int_equal(apir_call_tensor_memset(f->queue, NULL, &args), 0);
+    assert_int_equal(apir_call_tensor_memset(f->queue, &args), 0);
     assert_int_equal(f->host.n_requests - f->seen, 2); /* pieces of 8 MiB */
     uint64_t next = 4;
     for (unsigned i = 0; i < 2; i++) {
@@ -438,8 +438,8 @@ static void strides_that_do_not_fit_are_an_error_elsewhere(void **state)
     struct apir_tensor_get_args get = {.tensor = tensor, .size = 16, .shm = 4};
     struct apir_tensor_copy_args copy = {.source = tensor, .destination = tensor};
     struct apir_tensor_copy_reply copied;
-    assert_int_equal(apir_call_tensor_set(f->queue, NULL, &set), -EOVERFLOW);
-    assert_int_equal(apir_call_tensor_get(f->queue, NULL, &get), -EOVERFLOW);
+    assert_int_equal(apir_call_tensor_set(f->queue, &set), -EOVERFLOW);
+    assert_int_equal(apir_call_tensor_get(f->queue, &get), -EOVERFLOW);
     assert_int_equal(apir_call_tensor_copy(f->queue, NULL, &copy, &copied), -EOVERFLOW);
     uint8_t bytes[1024];
     struct apir_enc enc;
@@ -456,8 +456,8 @@ static void data_are_at_the_start_of_their_memory(void **state)
     struct apir_tensor tensor = {.ne = {4, 1, 1, 1}, .nb = {4, 16, 16, 16}, .buffer = 7, .name = "x"};
     struct apir_tensor_set_args set = {.tensor = tensor, .size = 16, .shm = 4, .shm_offset = 4};
     struct apir_tensor_get_args get = {.tensor = tensor, .size = 16, .shm = 4, .shm_offset = 4};
-    assert_int_equal(apir_call_tensor_set(f->queue, NULL, &set), -EINVAL);
-    assert_int_equal(apir_call_tensor_get(f->queue, NULL, &get), -EINVAL);
+    assert_int_equal(apir_call_tensor_set(f->queue, &set), -EINVAL);
+    assert_int_equal(apir_call_tensor_get(f->queue, &get), -EINVAL);
 }
 
 /* Index + 1 of the tensor of a graph that has the id. */
@@ -537,9 +537,8 @@ static void compute(struct fixture *f, const char *name)
     struct apir_stream_create_reply stream;
     assert_int_equal(apir_call_stream_create(f->queue, NULL, &create, &stream), 0);
     struct apir_graph_compute_args args = {.stream = stream.stream, .shm = shm.id, .size = apir_enc_used(&enc)};
-    struct apir_graph_compute_reply reply;
-    assert_int_equal(apir_call_graph_compute(f->queue, NULL, &args, &reply), 0);
-    assert_int_equal(reply.status, APIR_GRAPH_STATUS_SUCCESS);
+    assert_int_equal(apir_call_graph_compute(f->queue, &args), 0);
+    assert_int_equal(apir_queue_failed(f->queue), 0);
     /* the blob is another one */
     memcpy(f->host.requests[f->seen].bytes + HEADER_SIZE, sample.request.data + HEADER_SIZE, 4);
     expect(f, name);
@@ -568,11 +567,15 @@ static void graph_status_is_told(void **state)
                  {77, APIR_GRAPH_STATUS_FAILED}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct apir_graph_compute_args args = {.stream = 1, .shm = 4, .size = 8};
-        struct apir_graph_compute_reply reply;
+        struct apir_stream_collect_args which = {.stream = 1};
+        struct apir_stream_collect_reply collected;
         f->host.results = (const char *)&cases[i].status;
         f->host.results_size = sizeof cases[i].status;
-        assert_int_equal(apir_call_graph_compute(f->queue, NULL, &args, &reply), 0);
-        assert_int_equal(reply.status, cases[i].told);
+        assert_int_equal(apir_call_graph_compute(f->queue, &args), 0);
+        assert_int_equal(apir_queue_failed(f->queue), cases[i].told);
+        assert_int_equal(apir_call_stream_collect(f->queue, NULL, &which, &collected), 0);
+        assert_int_equal(collected.status, cases[i].told);
+        apir_queue_clear_failed(f->queue);
     }
 }
 

@@ -162,7 +162,7 @@ static void wrong_sequences_are_refused(void **state)
 static void unknown_call_numbers_are_refused(void **state)
 {
     (void)state;
-    const uint32_t calls[] = {0, APIR_CALL_GRAPH_RECOMPUTE + 1, 255, 0x10000, 0x7fffffff, 0x80000000, UINT32_MAX};
+    const uint32_t calls[] = {0, APIR_CALL_TENSOR_COPY_ASYNC + 1, 255, 0x10000, 0x7fffffff, 0x80000000, UINT32_MAX};
     for (unsigned i = 0; i < n_messages; i++) {
         for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
             struct attempt attempt;
@@ -295,7 +295,7 @@ static void bad_handles_are_refused(void **state)
     unsigned calls = 0;
     for (unsigned i = 0; i < n_messages; i++)
         calls += spoil_message(&messages[i], 8) > 0;
-    assert_int_equal(calls, 16);
+    assert_int_equal(calls, 20);
     assert_next_session_is_served();
 }
 
@@ -305,7 +305,7 @@ static void bad_shared_memory_is_refused(void **state)
     unsigned calls = 0;
     for (unsigned i = 0; i < n_messages; i++)
         calls += spoil_message(&messages[i], 4) > 0;
-    assert_int_equal(calls, 6);
+    assert_int_equal(calls, 7);
     assert_next_session_is_served();
 }
 
@@ -399,6 +399,21 @@ static const struct bad out_of_range[] = {
     {APIR_CALL_GRAPH_COMPUTE, {{20, 8, APIR_MAX_GRAPH_BYTES + UINT64_C(1)}}},
     {APIR_CALL_GRAPH_COMPUTE, {{20, 8, UINT64_MAX}}},
     {APIR_CALL_GRAPH_COMPUTE, {{12, 8, UINT64_MAX - 4095}, {20, 8, 4096}}},
+    /* buffer_write: offset, count */
+    {APIR_CALL_BUFFER_WRITE, {{8, 8, MAX_SIZE}}},
+    {APIR_CALL_BUFFER_WRITE, {{8, 8, UINT64_MAX - 11}}},
+    {APIR_CALL_BUFFER_WRITE, {{16, 4, 0}}},
+    {APIR_CALL_BUFFER_WRITE, {{16, 4, 13}}},
+    {APIR_CALL_BUFFER_WRITE, {{16, 4, APIR_MAX_INLINE + 1}}},
+    {APIR_CALL_BUFFER_WRITE, {{16, 4, UINT32_MAX}}},
+    /* buffer_read: offset, size, memory's offset */
+    {APIR_CALL_BUFFER_READ, {{8, 8, MAX_SIZE}}},
+    {APIR_CALL_BUFFER_READ, {{8, 8, UINT64_MAX - 11}}},
+    {APIR_CALL_BUFFER_READ, {{16, 8, 0}}},
+    {APIR_CALL_BUFFER_READ, {{16, 8, MAX_SIZE}}},
+    {APIR_CALL_BUFFER_READ, {{16, 8, UINT64_MAX - 3}}},
+    {APIR_CALL_BUFFER_READ, {{28, 8, DATA_SIZE - 11}}},
+    {APIR_CALL_BUFFER_READ, {{28, 8, UINT64_MAX - 11}}},
     /* buffer_from_shm: memory's offset, size, largest tensor */
     {APIR_CALL_BUFFER_FROM_SHM, {{8, 8, 4097}}},
     {APIR_CALL_BUFFER_FROM_SHM, {{8, 8, DATA_SIZE}}},

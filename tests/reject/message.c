@@ -183,6 +183,27 @@ static void write_graph_recompute(struct context *context, struct apir_enc *args
     apir_encode_graph_recompute_args(args, &(struct apir_graph_recompute_args){.stream = context->stream, .graph = 1});
 }
 
+static void write_buffer_write(struct context *context, struct apir_enc *args)
+{
+    apir_encode_buffer_write_args(args, &(struct apir_buffer_write_args){.buffer = context->buffer,
+                                                                         .offset = 8,
+                                                                         .data = (const uint8_t *)"0123456789ab",
+                                                                         .n_data = 12});
+}
+
+static void write_buffer_read(struct context *context, struct apir_enc *args)
+{
+    apir_encode_buffer_read_args(args, &(struct apir_buffer_read_args){
+                                           .buffer = context->buffer, .offset = 8, .size = 64, .shm = context->data.id});
+}
+
+static void write_tensor_copy_async(struct context *context, struct apir_enc *args)
+{
+    apir_encode_tensor_copy_async_args(
+        args, &(struct apir_tensor_copy_async_args){.source = make_tensor(context, 0),
+                                                    .destination = make_tensor(context, 128)});
+}
+
 const struct message messages[] = {
     {APIR_CALL_LOAD_LIBRARY, "load_library", CONTEXT_OPEN, write_nothing, false},
     {APIR_CALL_NEGOTIATE, "negotiate", CONTEXT_LOADED, write_negotiate, true},
@@ -207,6 +228,10 @@ const struct message messages[] = {
     {APIR_CALL_GRAPH_COMPUTE, "graph_compute", CONTEXT_READY, write_graph_compute, false},
     {APIR_CALL_BUFFER_FROM_SHM, "buffer_from_shm", CONTEXT_READY, write_buffer_from_shm, false},
     {APIR_CALL_GRAPH_RECOMPUTE, "graph_recompute", CONTEXT_READY, write_graph_recompute, false},
+    {APIR_CALL_STREAM_COLLECT, "stream_collect", CONTEXT_READY, write_stream, false},
+    {APIR_CALL_BUFFER_WRITE, "buffer_write", CONTEXT_READY, write_buffer_write, false},
+    {APIR_CALL_BUFFER_READ, "buffer_read", CONTEXT_READY, write_buffer_read, false},
+    {APIR_CALL_TENSOR_COPY_ASYNC, "tensor_copy_async", CONTEXT_READY, write_tensor_copy_async, false},
     {APIR_CALL_SESSION_GET_STATS, "session_get_stats", CONTEXT_READY, write_nothing, false},
 };
 const unsigned n_messages = sizeof messages / sizeof *messages;

@@ -192,11 +192,11 @@ static void what_came_can_be_sent_back(void **state)
     assert_same_tree(&tree, &reply.tree);
 }
 
-static void positive_return_is_success(void **state)
+static void positive_return_is_told_of_calls_without_results(void **state)
 {
     struct server *server = *state;
     server->returns = 7;
-    assert_int_equal(dispatch(server, TEST_CALL_NOTHING), 0);
+    assert_int_equal(dispatch(server, TEST_CALL_NOTHING), 7);
     assert_int_equal(dispatch(server, TEST_CALL_ASK), 0);
 }
 
@@ -316,7 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(arguments_reach_the_handler, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(results_reach_the_reply, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(what_came_can_be_sent_back, server_setup, server_teardown),
-        cmocka_unit_test_setup_teardown(positive_return_is_success, server_setup, server_teardown),
+        cmocka_unit_test_setup_teardown(positive_return_is_told_of_calls_without_results, server_setup, server_teardown),
         cmocka_unit_test_setup_teardown(handler_refuses_with_its_own_code, server_setup,
                                         server_teardown),
         cmocka_unit_test_setup_teardown(unknown_call_is_refused, server_setup, server_teardown),

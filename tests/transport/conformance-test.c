@@ -83,7 +83,8 @@ static void set_bytes(struct fixture *f, const struct apir_tensor *tensor, const
 {
     memcpy(shm->data, data, size);
     struct apir_tensor_set_args args = {.tensor = *tensor, .size = size, .shm = shm->id};
-    assert_int_equal(apir_call_tensor_set(f->control, NULL, &args), 0);
+    assert_int_equal(apir_call_tensor_set(f->control, &args), 0);
+    assert_int_equal(apir_queue_sync(f->control), 0);
 }
 
 static void get_bytes(struct fixture *f, const struct apir_tensor *tensor, const struct apir_shm *shm, void *data,
@@ -91,7 +92,8 @@ static void get_bytes(struct fixture *f, const struct apir_tensor *tensor, const
 {
     memset(shm->data, 0xaa, size);
     struct apir_tensor_get_args args = {.tensor = *tensor, .size = size, .shm = shm->id};
-    assert_int_equal(apir_call_tensor_get(f->control, NULL, &args), 0);
+    assert_int_equal(apir_call_tensor_get(f->control, &args), 0);
+    assert_int_equal(apir_queue_sync(f->control), 0);
     memcpy(data, shm->data, size);
 }
 
@@ -153,7 +155,7 @@ static void data_comes_back_as_it_went(void **state)
         free(out);
         free(in);
         struct apir_buffer_free_args args = {.buffer = tensor.buffer};
-        assert_int_equal(apir_call_buffer_free(f.control, NULL, &args), 0);
+        assert_int_equal(apir_call_buffer_free(f.control, &args), 0);
         apir_session_shm_destroy(f.session, &shm);
     }
     close_session(&f);
@@ -169,9 +171,9 @@ static void fill_calls_fill(void **state)
     struct apir_tensor tensor = test_tensor(&f.numbering, GGML_TYPE_F32, 16, 1);
     tensor.buffer = alloc_buffer(&f, 4096);
     struct apir_buffer_clear_args clear = {.buffer = tensor.buffer, .value = 0x11};
-    assert_int_equal(apir_call_buffer_clear(f.control, NULL, &clear), 0);
+    assert_int_equal(apir_call_buffer_clear(f.control, &clear), 0);
     struct apir_tensor_memset_args set = {.tensor = tensor, .value = 0x22, .offset = 8, .size = 4};
-    assert_int_equal(apir_call_tensor_memset(f.control, NULL, &set), 0);
+    assert_int_equal(apir_call_tensor_memset(f.control, &set), 0);
     unsigned char bytes[64];
     get_bytes(&f, &tensor, &shm, bytes, sizeof bytes);
     for (unsigned i = 0; i < sizeof bytes; i++)
@@ -190,12 +192,13 @@ static void rows_go_to_their_places(void **state)
     struct apir_tensor tensor = test_tensor(&f.numbering, GGML_TYPE_F32, 4, 4);
     tensor.buffer = alloc_buffer(&f, 64);
     struct apir_buffer_clear_args clear = {.buffer = tensor.buffer};
-    assert_int_equal(apir_call_buffer_clear(f.control, NULL, &clear), 0);
+    assert_int_equal(apir_call_buffer_clear(f.control, &clear), 0);
     for (int i = 0; i < 8; i++)
         ((uint32_t *)shm.data)[i] = (uint32_t)i + 1;
     struct apir_tensor_set_2d_args set = {
         .tensor = tensor, .offset = 4, .size = 8, .copies = 4, .stride = 16, .shm = shm.id};
-    assert_int_equal(apir_call_tensor_set_2d(f.control, NULL, &set), 0);
+    assert_int_equal(apir_call_tensor_set_2d(f.control, &set), 0);
+    assert_int_equal(apir_queue_sync(f.control), 0);
     uint32_t all[16];
     get_bytes(&f, &tensor, &shm, all, sizeof all);
     for (uint32_t i = 0; i < 16; i++)
@@ -203,7 +206,8 @@ static void rows_go_to_their_places(void **state)
     memset(shm.data, 0, 64);
     struct apir_tensor_get_2d_args get = {
         .tensor = tensor, .offset = 4, .size = 8, .copies = 4, .stride = 16, .shm = shm.id};
-    assert_int_equal(apir_call_tensor_get_2d(f.control, NULL, &get), 0);
+    assert_int_equal(apir_call_tensor_get_2d(f.control, &get), 0);
+    assert_int_equal(apir_queue_sync(f.control), 0);
     for (uint32_t i = 0; i < 8; i++)
         assert_int_equal(((uint32_t *)shm.data)[i], i + 1);
     apir_session_shm_destroy(f.session, &shm);
@@ -254,7 +258,7 @@ static void shared_memory_is_a_buffer(void **state)
         set_bytes(&f, &tensor, &shm, "0123456789abcdef", 16);
         assert_memory_equal((char *)memory.data + 4096 + 128, "0123456789abcdef", 16);
         struct apir_buffer_free_args which = {.buffer = reply.buffer};
-        assert_int_equal(apir_call_buffer_free(f.control, NULL, &which), 0);
+        assert_int_equal(apir_call_buffer_free(f.control, &which), 0);
     }
     apir_session_shm_destroy(f.session, &memory);
     apir_session_shm_destroy(f.session, &shm);
@@ -308,7 +312,7 @@ static void adder_open(struct adder *adder, struct fixture *f)
 static void adder_close(struct adder *adder)
 {
     struct apir_stream_destroy_args args = {.stream = adder->stream};
-    assert_int_equal(apir_call_stream_destroy(adder->queue, NULL, &args), 0);
+    assert_int_equal(apir_call_stream_destroy(adder->queue, &args), 0);
     apir_queue_close(adder->queue);
     apir_session_shm_destroy(adder->f->session, &adder->graph);
     apir_session_shm_destroy(adder->f->session, &adder->data);
@@ -329,13 +333,13 @@ static int adder_compute(struct adder *adder)
     struct apir_graph_compute_args args = {
         .stream = adder->stream, .shm = adder->graph.id, .size = apir_enc_used(&enc), .graph = adder->number};
     struct apir_graph_recompute_args again = {.stream = adder->stream, .graph = adder->number};
-    struct apir_graph_compute_reply reply;
-    struct apir_graph_recompute_reply same;
-    int ret = adder->is_kept ? apir_call_graph_recompute(adder->queue, NULL, &again, &same)
-                             : apir_call_graph_compute(adder->queue, NULL, &args, &reply);
+    int ret = adder->is_kept ? apir_call_graph_recompute(adder->queue, &again)
+                             : apir_call_graph_compute(adder->queue, &args);
+    if (ret == 0)
+        ret = apir_queue_sync(adder->queue);
     if (ret < 0)
         return ret;
-    return (adder->is_kept ? same.status : reply.status) == APIR_GRAPH_STATUS_SUCCESS ? 0 : -EIO;
+    return apir_queue_failed(adder->queue) ? -EIO : 0;
 }
 
 /* Adds on the host; the number of wrong elements, or -errno. */
@@ -350,7 +354,9 @@ static int adder_run(struct adder *adder, float a, float b)
     for (int i = 0; i < 2; i++) {
         memcpy(adder->data.data, in[i], sizeof in[i]);
         struct apir_tensor_set_args set = {.tensor = adder->tensors[i], .size = 64, .shm = adder->data.id};
-        int ret = apir_call_tensor_set(f->control, NULL, &set);
+        int ret = apir_call_tensor_set(f->control, &set);
+        if (ret == 0)
+            ret = apir_queue_sync(f->control);
         if (ret < 0)
             return ret;
     }
@@ -358,7 +364,9 @@ static int adder_run(struct adder *adder, float a, float b)
     if (ret < 0)
         return ret;
     struct apir_tensor_get_args get = {.tensor = adder->tensors[2], .size = 64, .shm = adder->data.id};
-    ret = apir_call_tensor_get(f->control, NULL, &get);
+    ret = apir_call_tensor_get(f->control, &get);
+    if (ret == 0)
+        ret = apir_queue_sync(f->control);
     if (ret < 0)
         return ret;
     memcpy(out, adder->data.data, sizeof out);
@@ -501,8 +509,9 @@ static void stale_handle_ends_the_session(void **state)
     struct fixture f;
     open_ready(&f, 0);
     struct apir_buffer_free_args args = {.buffer = alloc_buffer(&f, 64)};
-    assert_int_equal(apir_call_buffer_free(f.control, NULL, &args), 0);
-    assert_int_equal(apir_call_buffer_free(f.control, NULL, &args), -ENOENT);
+    assert_int_equal(apir_call_buffer_free(f.control, &args), 0);
+    assert_int_equal(apir_call_buffer_free(f.control, &args), 0); /* nobody waits */
+    assert_int_equal(apir_queue_sync(f.control), -ENOENT);
     assert_int_equal(apir_session_error(f.session), -ENOENT);
     struct apir_session_get_stats_reply stats;
     assert_int_equal(apir_call_session_get_stats(f.control, NULL, &stats), -ENOENT);

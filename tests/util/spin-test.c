@@ -27,26 +27,54 @@ static void what_is_done_is_not_waited_for(void **state)
     (void)state;
     struct apir_spin spin;
     unsigned looks = 0;
-    apir_spin_init(&spin);
+    apir_spin_init(&spin, 200000);
     assert_true(apir_spin_until(&spin, always, &looks));
     assert_int_equal(looks, 1);
 }
 
-static void waits_in_vain_become_short(void **state)
+/* How long a wait in vain looks, at least: the shortest of some. */
+static uint64_t time_in_vain(struct apir_spin *spin)
+{
+    uint64_t shortest = UINT64_MAX;
+    unsigned looks = 0;
+    for (int i = 0; i < 50; i++) {
+        spin->resting = 0;
+        uint64_t start = apir_clock_now();
+        assert_false(apir_spin_until(spin, never, &looks));
+        uint64_t took = apir_clock_now() - start;
+        shortest = took < shortest ? took : shortest;
+    }
+    return shortest;
+}
+
+static void waits_are_looked_for_as_long_as_they_last_of_late(void **state)
 {
     (void)state;
     struct apir_spin spin;
-    unsigned looks = 0;
-    apir_spin_init(&spin);
+    apir_spin_init(&spin, 1000000);
     spin.allowed = true;
-    uint64_t first = spin.budget_ns;
-    for (int i = 0; i < 20; i++)
-        assert_false(apir_spin_until(&spin, never, &looks));
-    assert_true(spin.budget_ns < first / 8);
-    assert_true(spin.budget_ns > 0);
-    uint64_t short_one = spin.budget_ns;
-    assert_true(apir_spin_until(&spin, always, &looks));
-    assert_true(spin.budget_ns > short_one); /* it was worth it: the next may be longer */
+    for (int i = 0; i < 50; i++)
+        apir_spin_learn(&spin, 150000);
+    assert_uint_in_range(spin.expected_ns, 120000, 180000);
+    for (int i = 0; i < 50; i++)
+        apir_spin_learn(&spin, 1000);
+    assert_uint_in_range(spin.expected_ns, 500, 2000);
+    assert_true(time_in_vain(&spin) < 500000);
+}
+
+static void long_waits_are_not_looked_for(void **state)
+{
+    (void)state;
+    struct apir_spin spin;
+    apir_spin_init(&spin, 1000000);
+    spin.allowed = true;
+    for (int i = 0; i < 50; i++)
+        apir_spin_learn(&spin, UINT64_C(60000000000));
+    assert_true(spin.expected_ns > spin.max_ns);
+    assert_true(time_in_vain(&spin) < 500000);
+    for (int i = 0; i < 12; i++)
+        apir_spin_learn(&spin, 10000);
+    assert_true(spin.expected_ns < spin.max_ns); /* it is forgotten soon */
 }
 
 static void one_processor_is_left_to_the_other_side(void **state)
@@ -54,32 +82,44 @@ static void one_processor_is_left_to_the_other_side(void **state)
     (void)state;
     struct apir_spin spin;
     unsigned looks = 0;
-    apir_spin_init(&spin);
+    apir_spin_init(&spin, 200000);
     spin.allowed = false;
     assert_false(apir_spin_until(&spin, never, &looks));
     assert_int_equal(looks, 1);
 }
 
-static void a_wait_in_vain_is_bounded(void **state)
+/* Somebody else takes the processor for a while. */
+static bool lose_time(void *data)
+{
+    ++*(unsigned *)data;
+    for (uint64_t start = apir_clock_now(); apir_clock_now() - start < 100000;)
+        ;
+    return false;
+}
+
+static void a_processor_that_others_want_is_left_to_them(void **state)
 {
     (void)state;
     struct apir_spin spin;
     unsigned looks = 0;
-    apir_spin_init(&spin);
+    apir_spin_init(&spin, UINT64_C(3600000000000));
     spin.allowed = true;
-    uint64_t start = apir_clock_now();
-    for (int i = 0; i < 50; i++)
-        apir_spin_until(&spin, never, &looks);
-    assert_true(apir_clock_now() - start < UINT64_C(5000000000)); /* 50 of 0.2 ms at most, on a machine that is busy */
+    spin.expected_ns = spin.max_ns / 2;
+    assert_false(apir_spin_until(&spin, lose_time, &looks)); /* else it looks for an hour */
+    assert_true(spin.resting > 0);
+    looks = 0;
+    assert_false(apir_spin_until(&spin, never, &looks));
+    assert_int_equal(looks, 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_done_is_not_waited_for),
-        cmocka_unit_test(waits_in_vain_become_short),
+        cmocka_unit_test(waits_are_looked_for_as_long_as_they_last_of_late),
+        cmocka_unit_test(long_waits_are_not_looked_for),
         cmocka_unit_test(one_processor_is_left_to_the_other_side),
-        cmocka_unit_test(a_wait_in_vain_is_bounded),
+        cmocka_unit_test(a_processor_that_others_want_is_left_to_them),
     };
     return cmocka_run_group_tests_name("spin", tests, NULL, NULL);
 }

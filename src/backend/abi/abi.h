@@ -19,6 +19,9 @@ union apir_abi_buffer_type {
 union apir_abi_backend {
     struct apir_gen3_backend gen3;
 };
+union apir_abi_event {
+    struct apir_gen3_event gen3;
+};
 
 /* How often each of some tensors is used, and where the graph keeps that. */
 struct apir_uses {
@@ -36,12 +39,18 @@ struct apir_abi {
     void (*init_reg)(union apir_abi_reg *reg);
     void (*init_device)(union apir_abi_device *device, ggml_backend_reg_t reg);
     void (*init_buffer_type)(union apir_abi_buffer_type *buft, ggml_backend_dev_t device);
+    void (*init_host_buffer_type)(union apir_abi_buffer_type *buft, ggml_backend_dev_t device);
+    void (*init_event)(union apir_abi_event *event, ggml_backend_dev_t device);
     void (*init_backend)(union apir_abi_backend *backend, ggml_guid_t guid,
                          ggml_backend_dev_t device);
 
     /* Makes a buffer of ours; ggml_backend_buffer_free ends it. NULL when memory is short. */
     ggml_backend_buffer_t (*make_buffer)(ggml_backend_buffer_type_t buft, void *context,
                                          size_t size);
+
+    /* Makes a buffer of memory in this process that ggml reads and writes itself; when it is freed, our function is told
+     * (apir_host_buffer_free). */
+    ggml_backend_buffer_t (*make_host_buffer)(ggml_backend_buffer_type_t buft, void *data, size_t size);
 
     /* The context of a buffer that make_buffer made; NULL of any other. buffer may be NULL. */
     void *(*buffer_context)(ggml_backend_buffer_t buffer);

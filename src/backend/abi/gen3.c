@@ -4,6 +4,8 @@
 #include "backend/buffer-type.h"
 #include "backend/buffer.h"
 #include "backend/device.h"
+#include "backend/event.h"
+#include "backend/host-buffer.h"
 #include "backend/reg.h"
 #include "backend/stream.h"
 
@@ -33,9 +35,14 @@ static void init_device(union apir_abi_device *device, ggml_backend_reg_t reg)
                 .get_props = apir_device_get_props,
                 .init_backend = apir_device_init_backend,
                 .get_buffer_type = apir_device_get_buffer_type,
+                .get_host_buffer_type = apir_device_get_host_buffer_type,
+                .buffer_from_host_ptr = apir_buffer_from_host_ptr,
                 .supports_op = apir_device_supports_op,
                 .supports_buft = apir_device_supports_buft,
                 .offload_op = apir_device_offload_op,
+                .event_new = apir_event_new,
+                .event_free = apir_event_free,
+                .event_synchronize = apir_event_synchronize,
             },
         .reg = reg,
     };
@@ -57,6 +64,25 @@ static void init_buffer_type(union apir_abi_buffer_type *buft, ggml_backend_dev_
     };
 }
 
+static void init_host_buffer_type(union apir_abi_buffer_type *buft, ggml_backend_dev_t device)
+{
+    buft->gen3 = (struct apir_gen3_buffer_type){
+        .iface =
+            {
+                .get_name = apir_host_buffer_type_get_name,
+                .alloc_buffer = apir_host_buffer_type_alloc_buffer,
+                .get_alignment = apir_host_buffer_type_get_alignment,
+                .is_host = apir_host_buffer_type_is_host,
+            },
+        .device = device,
+    };
+}
+
+static void init_event(union apir_abi_event *event, ggml_backend_dev_t device)
+{
+    event->gen3 = (struct apir_gen3_event){.device = device};
+}
+
 static void init_backend(union apir_abi_backend *backend, ggml_guid_t guid,
                          ggml_backend_dev_t device)
 {
@@ -66,8 +92,15 @@ static void init_backend(union apir_abi_backend *backend, ggml_guid_t guid,
             {
                 .get_name = apir_stream_get_name,
                 .free = apir_stream_free,
+                .set_tensor_async = apir_stream_set_tensor_async,
+                .get_tensor_async = apir_stream_get_tensor_async,
+                .set_tensor_2d_async = apir_stream_set_tensor_2d_async,
+                .get_tensor_2d_async = apir_stream_get_tensor_2d_async,
+                .cpy_tensor_async = apir_stream_cpy_tensor_async,
                 .synchronize = apir_stream_synchronize,
                 .graph_compute = apir_stream_graph_compute,
+                .event_record = apir_event_record,
+                .event_wait = apir_event_wait,
             },
         .device = device,
     };
@@ -91,6 +124,17 @@ static ggml_backend_buffer_t make_buffer(ggml_backend_buffer_type_t buft, void *
                                          size_t size)
 {
     return ggml_backend_buffer_init(buft, buffer_functions, context, size);
+}
+
+static ggml_backend_buffer_t make_host_buffer(ggml_backend_buffer_type_t buft, void *data, size_t size)
+{
+    ggml_backend_buffer_t buffer = ggml_backend_cpu_buffer_from_ptr(data, size);
+    struct apir_gen3_buffer *of_ggml = (struct apir_gen3_buffer *)buffer;
+    if (!of_ggml)
+        return NULL;
+    of_ggml->buft = buft;
+    of_ggml->iface.free_buffer = apir_host_buffer_free;
+    return buffer;
 }
 
 static void *buffer_context(ggml_backend_buffer_t buffer)
@@ -169,8 +213,11 @@ const struct apir_abi apir_abi_gen3 = {
     .init_reg = init_reg,
     .init_device = init_device,
     .init_buffer_type = init_buffer_type,
+    .init_host_buffer_type = init_host_buffer_type,
+    .init_event = init_event,
     .init_backend = init_backend,
     .make_buffer = make_buffer,
+    .make_host_buffer = make_host_buffer,
     .buffer_context = buffer_context,
     .use_count = use_count,
     .use_counts = use_counts,

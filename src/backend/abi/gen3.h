@@ -104,6 +104,11 @@ struct apir_gen3_backend {
     void *context;
 };
 
+struct apir_gen3_event {
+    ggml_backend_dev_t device;
+    void *context;
+};
+
 struct apir_gen3_device_i {
     const char *(*get_name)(ggml_backend_dev_t device);
     const char *(*get_description)(ggml_backend_dev_t device);

@@ -7,28 +7,23 @@
 #include "test-codec.h"
 #include "wire/cs.h"
 
-int test_call_nothing(struct apir_queue *queue, struct apir_arena *arena)
+int test_call_nothing(struct apir_queue *queue)
 {
     struct apir_enc enc;
-    struct apir_dec dec;
     int ret = apir_queue_begin(queue, TEST_CALL_NOTHING, &enc);
     if (ret)
         return ret;
-    ret = apir_queue_submit(queue, &enc, arena, &dec);
-    return apir_queue_end(queue, ret ? NULL : &dec, ret);
+    return apir_queue_post(queue, &enc);
 }
 
-int test_call_tell(struct apir_queue *queue, struct apir_arena *arena,
-                   const struct test_tell_args *args)
+int test_call_tell(struct apir_queue *queue, const struct test_tell_args *args)
 {
     struct apir_enc enc;
-    struct apir_dec dec;
     int ret = apir_queue_begin(queue, TEST_CALL_TELL, &enc);
     if (ret)
         return ret;
     test_encode_tell_args(&enc, args);
-    ret = apir_queue_submit(queue, &enc, arena, &dec);
-    return apir_queue_end(queue, ret ? NULL : &dec, ret);
+    return apir_queue_post(queue, &enc);
 }
 
 int test_call_ask(struct apir_queue *queue, struct apir_arena *arena,
@@ -68,15 +63,12 @@ int test_call_swap(struct apir_queue *queue, struct apir_arena *arena,
     return ret;
 }
 
-int test_call_far(struct apir_queue *queue, struct apir_arena *arena,
-                  const struct test_far_args *args)
+int test_call_far(struct apir_queue *queue, const struct test_far_args *args)
 {
     struct apir_enc enc;
-    struct apir_dec dec;
     int ret = apir_queue_begin(queue, TEST_CALL_FAR, &enc);
     if (ret)
         return ret;
     test_encode_far_args(&enc, args);
-    ret = apir_queue_submit(queue, &enc, arena, &dec);
-    return apir_queue_end(queue, ret ? NULL : &dec, ret);
+    return apir_queue_post(queue, &enc);
 }

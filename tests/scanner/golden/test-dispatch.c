@@ -16,7 +16,7 @@ static int dispatch_nothing(const struct test_handlers *h, void *ctx, struct api
     if (!apir_dec_finish(in))
         return -EBADMSG;
     int ret = h->nothing(ctx, scratch);
-    return ret < 0 ? ret : 0;
+    return ret;
 }
 
 static int dispatch_tell(const struct test_handlers *h, void *ctx, struct apir_dec *in,
@@ -30,7 +30,7 @@ static int dispatch_tell(const struct test_handlers *h, void *ctx, struct apir_d
     if (!apir_dec_finish(in))
         return -EBADMSG;
     int ret = h->tell(ctx, scratch, &args);
-    return ret < 0 ? ret : 0;
+    return ret;
 }
 
 static int dispatch_ask(const struct test_handlers *h, void *ctx, struct apir_dec *in,
@@ -78,7 +78,7 @@ static int dispatch_far(const struct test_handlers *h, void *ctx, struct apir_de
     if (!apir_dec_finish(in))
         return -EBADMSG;
     int ret = h->far(ctx, scratch, &args);
-    return ret < 0 ? ret : 0;
+    return ret;
 }
 
 int test_dispatch(const struct test_handlers *h, void *ctx, uint32_t call, struct apir_dec *in,
