@@ -50,7 +50,8 @@ static int add_arm_of(struct apir_arms *arms, const char *name, ggml_backend_reg
         if (!device || strcmp(device, ggml_backend_dev_name(found)) == 0)
             return add_arm(arms, name, found);
     }
-    fprintf(stderr, "apir bench: there is no %s device%s%s\n", name, device ? " called " : "", device ? device : "");
+    fprintf(stderr, "apir bench: there is no %s device%s%s%s\n", name, device ? " called " : "", device ? device : "",
+            strcmp(name, "apir") == 0 || strcmp(name, "vm") == 0 ? ": apir info says why" : "");
     return -ENODEV;
 }
 

@@ -13,7 +13,7 @@ enum { TRACED_TOKENS = 256 };
 /* Generating 64 tokens is short and noisy: so in more rounds than others. */
 static unsigned int rounds_of(const struct apir_bench_options *options)
 {
-    unsigned int rounds = 2 * options->rounds;
+    unsigned int rounds = 3 * options->rounds;
     return options->quick ? 1 : rounds > APIR_MAX_ROUNDS ? APIR_MAX_ROUNDS : rounds;
 }
 

@@ -1,14 +1,16 @@
 # shellcheck shell=bash
 # The benchmark: apir in a virtual machine first, then apird and ggml-rpc over sockets against the CPU, in one table.
 
-bench_model=   # a GGUF file; made if there is none
+bench_model=      # a GGUF file; made if there is none
+bench_only=       # measures, separated by commas; none: all
+bench_vm_rounds=5 # each takes long where the processor is emulated
 
 # Afterwards the variable $bench_rpc is where ggml's own server serves the CPU, or empty.
 bench_start_rpc() {
-  local port try
+  local port
   bench_rpc=
   [ -e "$backends/libggml-rpc.so" ] || { warn "ggml's RPC backend is not installed: no arm of it"; return 0; }
-  for try in {1..5}; do
+  for _ in {1..5}; do
     port=$((20000 + RANDOM % 10000))
     env APIR_RUN_MARK="$APIR_RUN_MARK/rpc" setpriv --pdeathsig TERM -- \
       "$build/bin/apir-rpc-server" "127.0.0.1:$port" CPU </dev/null >"$temporary/rpc.log" 2>&1 &
@@ -20,8 +22,7 @@ bench_start_rpc() {
 }
 
 bench_wait_for_port() {  # PORT PID
-  local try
-  for try in {1..100}; do
+  for _ in {1..100}; do
     ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null || return 0
     any_alive "$2" || return 1
     nap 0.05
@@ -29,28 +30,38 @@ bench_wait_for_port() {  # PORT PID
   return 1
 }
 
-# What is measured in the guest, as lines in the file $1. A guest with one processor, and one thread on the host.
+# What --only leaves of the measures that the guest takes part in.
+bench_vm_measures() {
+  local all=call,idle-call,post,graph,set,get,set-host,get-host key
+  [ -n "$bench_only" ] || { echo "$all"; return; }
+  for key in ${all//,/ }; do
+    [[ ",$bench_only," != *",$key,"* ]] || printf '%s,' "$key"
+  done | sed 's/,$//'
+}
+
+# Measures in a guest with one processor, and one thread on the host: lines in the file $1. $2: --quick or empty.
 bench_vm() {
-  local quick=()
-  [ -z "$2" ] || quick=(--quick)
+  local measures
+  measures=$(bench_vm_measures)
+  [ -n "$measures" ] || return 0
   say "-- in a virtual machine"
   vm_cpus=1 vm_threads=1
-  PATH=$(program_path) vm_run apir-bench --guest --samples - --rounds 5 --max-size 16 "${quick[@]}" \
-    --only call,idle-call,post,graph,set,get,set-host,get-host >"$1"
+  PATH=$(program_path) vm_run apir-bench --guest --samples - --rounds "$bench_vm_rounds" --max-size 16 ${2:+"$2"} \
+    --only "$measures" >"$1"
 }
 
 cmd_bench() {
   local status=0 quick='' vm=1 arguments=("$@") options=()
   while [ $# -gt 0 ]; do
     case $1 in
-      --quick) quick=1; options+=(--quick) ;;
+      --quick) quick=--quick; options+=(--quick) ;;
       --check) options+=(--check) ;;
       --json | --svg | --samples)
         need_value "$1" $#
         options+=("$1" "$(readlink -m -- "$2")")
         shift ;;
-      --rounds) need_value "$1" $#; need_number "$1" "$2"; options+=(--rounds "$2"); shift ;;
-      --only) need_value "$1" $#; options+=(--only "$2"); shift ;;
+      --rounds) need_value "$1" $#; need_number "$1" "$2"; options+=(--rounds "$2"); bench_vm_rounds=$2; shift ;;
+      --only) need_value "$1" $#; options+=(--only "$2"); bench_only=$2; shift ;;
       --no-vm) vm='' ;;
       --model) need_value "$1" $#; bench_model=$(readlink -f -- "$2") || bench_model=$2; shift ;;
       *) usage_error "bench: unknown option: $1" ;;
@@ -61,9 +72,11 @@ cmd_bench() {
   go_inside bench "${arguments[@]}"
   leave_nothing_behind
   ensure_build
+  "$build/bin/apir-bench" "${options[@]}" --help >/dev/null || exit
   temporary_folder
   bench_prepare_model "$quick"
   if [ -n "$vm" ]; then
+    : >"$temporary/vm-samples"
     bench_vm "$temporary/vm-samples" "$quick" || die "the benchmark in the virtual machine failed; --no-vm goes without"
     options+=(--merge "$temporary/vm-samples")
   fi

@@ -157,7 +157,7 @@ docs/benchmarks.md says how to read it.
   --svg FILE         draw overhead against graph size, and bandwidth against size
   --samples FILE     write each value
   --quick            seconds, few repetitions, no model: shows that it works, not how fast it is
-  --rounds N         how many rounds (default 9; twice that with llama-bench)
+  --rounds N         how many rounds (default 9; three times that with llama-bench)
   --only LIST        only these measures, separated by commas; --only help lists them
   --no-vm            leave the virtual machine out
   --model FILE       a GGUF file; default: one of 70 million random parameters is made
