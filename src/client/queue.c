@@ -5,54 +5,14 @@
 #include <string.h>
 
 #include "apir-codec.h"
-#include "apir-protocol.h"
-#include "client/session-private.h"
+#include "client/queue-private.h"
 #include "client/upstream.h"
 #include "util/clock.h"
-#include "util/spin.h"
 #include "wire/capset.h"
-#include "wire/ring.h"
 
 enum {
     SIZE_OFFSET = 4, /* of request_header.size: known only once the arguments are written */
-    MAX_SPIN_NS = 2500 * 1000,      /* a token of a small model; who waits longer sleeps */
-    SPIN_ON_NS = 20 * 1000 * 1000,
-    DOZE_FROM_NS = 2500 * 1000,
-    MAX_DOZE_NS = 50 * 1000 * 1000, /* a sleep that does not see the session's end */
 };
-
-/* Kinds of waits. */
-enum { SHORT, LONG };
-
-/* A call may take as long as it takes, but a host that is gone is noticed: every so often it must take a command. */
-#define PROBE_INTERVAL_NS UINT64_C(2000000000)
-#define PROBE_TIMEOUT_NS UINT64_C(5000000000)
-
-struct apir_queue {
-    struct apir_session *session; /* borrowed */
-    uint32_t id;
-    struct apir_shm memory;     /* none when the session speaks 0.x: calls are then served in this process */
-    struct apir_ring_producer ring;
-    uint8_t *request;           /* what is written before it goes into the ring */
-    pthread_mutex_t lock;       /* recursive; held for the length of a call; guards all below */
-    uint32_t call;              /* the one in flight */
-    _Atomic uint64_t sequence;  /* of the last call begun; written under the lock, read by other queues */
-    _Atomic uint32_t failed;    /* 0.x: how a posted call failed */
-    bool expects_long;          /* until the next wait */
-    struct apir_spin spins[2];  /* of waits for short calls, and for long ones */
-    uint64_t inside;            /* bytes of tensor data in the next request */
-    struct apir_dependency waits[APIR_MAX_WAITS];
-    uint32_t n_waits;
-    uint64_t own_wait;         /* of its own calls, for those that stand in for it */
-    struct apir_arena scratch; /* of a call that is served here */
-    uint8_t *reply;            /* private copy of the reply, when the caller gave no arena */
-};
-
-/* Not in 0.x, nor in a forked child. */
-static bool has_ring(const struct apir_queue *queue)
-{
-    return queue->memory.data && apir_session_is_own(queue->session);
-}
 
 /* A queue that was closed; NULL: there is none. */
 static struct apir_queue *take_pooled(struct apir_session *session)
@@ -142,8 +102,7 @@ static struct apir_queue *create(struct apir_session *session)
         return NULL;
     queue->session = session;
     init_lock(&queue->lock);
-    apir_spin_init(&queue->spins[SHORT], MAX_SPIN_NS);
-    apir_spin_init(&queue->spins[LONG], MAX_SPIN_NS);
+    apir_queue_wait_init(queue);
     queue->request = malloc(APIR_MAX_RECORD);
     queue->reply = malloc(APIR_MAX_RECORD);
     if (queue->request && queue->reply)
@@ -185,7 +144,7 @@ void apir_queue_destroy(struct apir_queue *queue)
 {
     if (!queue)
         return;
-    if (has_ring(queue))
+    if (apir_queue_has_ring(queue))
         close_ring(queue);
     destroy(queue);
 }
@@ -215,71 +174,6 @@ struct apir_session *apir_queue_session(const struct apir_queue *queue)
     return queue->session;
 }
 
-bool apir_queue_is_done(const struct apir_queue *queue, uint64_t sequence)
-{
-    if (!has_ring(queue))
-        return true;
-    /* acquire: what the calls did is seen; the number of the last call is read after it, and is no smaller */
-    uint32_t completed = atomic_load_explicit(&queue->ring.ring->completed, memory_order_acquire);
-    uint64_t last = atomic_load_explicit(&queue->sequence, memory_order_relaxed);
-    return last - (uint32_t)((uint32_t)last - completed) >= sequence;
-}
-
-/* Whether call `sequence` of queue `on` still runs. */
-static bool still_runs(struct apir_session *session, uint32_t on, uint64_t sequence)
-{
-    pthread_mutex_lock(&session->lock);
-    struct apir_queue *other = on < APIR_MAX_QUEUES ? session->queues[on] : NULL;
-    pthread_mutex_unlock(&session->lock);
-    return other && !apir_queue_is_done(other, sequence) &&
-           atomic_load_explicit(&other->sequence, memory_order_acquire) >= sequence;
-}
-
-/* One number of each queue is enough: that of its latest call. */
-static bool raise_wait(struct apir_queue *queue, uint32_t on, uint64_t sequence)
-{
-    for (uint32_t i = 0; i < queue->n_waits; i++) {
-        if (queue->waits[i].queue != on)
-            continue;
-        if (queue->waits[i].sequence < sequence)
-            queue->waits[i].sequence = sequence;
-        return true;
-    }
-    return false;
-}
-
-void apir_queue_wait_for(struct apir_queue *queue, uint32_t on, uint64_t sequence)
-{
-    if (on == queue->id || !still_runs(queue->session, on, sequence))
-        return;
-    pthread_mutex_lock(&queue->lock);
-    if (!raise_wait(queue, on, sequence)) /* there is room: as many as there are queues */
-        queue->waits[queue->n_waits++] = (struct apir_dependency){.queue = on, .sequence = sequence};
-    pthread_mutex_unlock(&queue->lock);
-}
-
-void apir_queue_wait_for_own(struct apir_queue *queue, uint64_t sequence)
-{
-    pthread_mutex_lock(&queue->lock);
-    if (queue->own_wait < sequence)
-        queue->own_wait = sequence;
-    pthread_mutex_unlock(&queue->lock);
-}
-
-void apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other)
-{
-    struct apir_dependency waits[APIR_MAX_WAITS];
-    pthread_mutex_lock(&other->lock); /* never two of these at once */
-    uint32_t n = other->n_waits;
-    memcpy(waits, other->waits, n * sizeof *waits);
-    uint64_t own = other->own_wait;
-    pthread_mutex_unlock(&other->lock);
-    if (own)
-        apir_queue_wait_for(queue, other->id, own);
-    for (uint32_t i = 0; i < n; i++)
-        apir_queue_wait_for(queue, waits[i].queue, waits[i].sequence);
-}
-
 int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *request)
 {
     int ret = apir_session_error(queue->session);
@@ -294,153 +188,6 @@ int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *r
     apir_encode_request_header(request, &header);
     queue->n_waits = 0;
     return 0;
-}
-
-/* Whether the host still takes commands; the kick of an idle queue is one without effect. */
-static int probe(struct apir_session *session)
-{
-    struct apir_transport *transport = session->transport;
-    const uint32_t words[] = {APIR_COMMAND_KICK + transport->command_base, 0, 0};
-    if (!transport->ops->probe)
-        return 0;
-    return transport->ops->probe(transport, words, sizeof words, PROBE_TIMEOUT_NS);
-}
-
-/* What is waited for. */
-struct goal {
-    const struct apir_ring *ring;
-    uint64_t sequence;
-};
-
-static bool is_reached(void *data)
-{
-    const struct goal *goal = data;
-    return apir_ring_is_complete(goal->ring, goal->sequence);
-}
-
-/* Where nothing can wake a sleeper, it sleeps through most of the time that such waits last, and then looks often. */
-static void doze(struct apir_queue *queue, const struct apir_spin *spin)
-{
-    if (queue->session->transport->ops->wakes || spin->expected_ns <= DOZE_FROM_NS || queue->call == APIR_CALL_LOAD_LIBRARY)
-        return;
-    uint64_t ns = spin->expected_ns - spin->expected_ns / 8;
-    apir_clock_sleep(ns < MAX_DOZE_NS ? ns : MAX_DOZE_NS);
-}
-
-/* A refused call that nobody waited for: 0, or its error. */
-static int refusal(const struct apir_queue *queue)
-{
-    int32_t failed = (int32_t)apir_queue_failed(queue);
-    return failed < 0 && failed > -4096 ? failed : 0;
-}
-
-/* Where the policy is never to sleep: looks for a time, after which the session's end is to be looked for. */
-static bool spin_on(const struct apir_queue *queue, uint64_t sequence)
-{
-    struct goal goal = {.ring = queue->ring.ring, .sequence = sequence};
-    struct apir_spin spin;
-    if (queue->session->wait != APIR_WAIT_SPIN)
-        return false;
-    apir_spin_init(&spin, SPIN_ON_NS);
-    spin.expected_ns = SPIN_ON_NS / 2;
-    apir_spin_until(&spin, is_reached, &goal);
-    return spin.allowed;
-}
-
-/* 0 once the worker has done call `sequence`, -errno if it never will. */
-static int sleep_until_complete(struct apir_queue *queue, uint64_t sequence, uint64_t start)
-{
-    struct apir_session *session = queue->session;
-    struct apir_transport *transport = session->transport;
-    struct apir_ring *ring = queue->ring.ring;
-    uint64_t limit = queue->call == APIR_CALL_LOAD_LIBRARY ? queue->session->load_ns : UINT64_MAX;
-    uint64_t next_probe = PROBE_INTERVAL_NS;
-    apir_ring_want(ring, sequence);
-    while (!apir_ring_is_complete(ring, sequence)) {
-        /* relaxed: a value to wait for a change of; apir_ring_is_complete looks again */
-        uint32_t seen = atomic_load_explicit(&ring->completed, memory_order_relaxed);
-        uint64_t waited = apir_clock_now() - start;
-        if (apir_ring_is_complete(ring, sequence))
-            break;
-        if (waited >= limit)
-            return -ETIMEDOUT;
-        int ret = transport->ops->wait(transport, &ring->completed, seen, &ring->sleeping,
-                                       spin_on(queue, sequence) ? 0 : limit - waited);
-        if (apir_ring_is_complete(ring, sequence))
-            break;
-        if (ret == -EPIPE || (ret == 0 && apir_session_is_dead(session)))
-            ret = refusal(queue) ? refusal(queue) : -EPIPE;
-        if (ret == 0)
-            ret = apir_session_error(session);
-        if (ret == 0 && waited >= next_probe) {
-            ret = probe(session);
-            next_probe = waited + PROBE_INTERVAL_NS;
-        }
-        if (ret < 0)
-            return ret;
-    }
-    return 0;
-}
-
-static bool may_spin(const struct apir_session *session)
-{
-    return session->wait != APIR_WAIT_SLEEP;
-}
-
-/* The same, in the way that is best: by looking at first, then by sleep. */
-static int wait_complete(struct apir_queue *queue, uint64_t sequence)
-{
-    struct goal goal = {.ring = queue->ring.ring, .sequence = sequence};
-    struct apir_spin *spin = &queue->spins[queue->expects_long ? LONG : SHORT];
-    if (is_reached(&goal))
-        return 0;
-    apir_session_count(&queue->session->counters.waits, 1);
-    queue->expects_long = false;
-    uint64_t start = apir_clock_now();
-    int ret = 0;
-    if (!may_spin(queue->session) || !apir_spin_until(spin, is_reached, &goal)) {
-        apir_session_count(&queue->session->counters.sleeps, 1);
-        doze(queue, spin);
-        ret = sleep_until_complete(queue, sequence, start);
-    }
-    apir_spin_learn(spin, apir_clock_now() - start);
-    return ret;
-}
-
-int apir_queue_sync_to(struct apir_queue *queue, uint64_t sequence)
-{
-    int ret = apir_session_error(queue->session);
-    if (ret < 0)
-        return ret;
-    if (!apir_queue_is_done(queue, sequence)) {
-        pthread_mutex_lock(&queue->lock);
-        ret = wait_complete(queue, sequence);
-        pthread_mutex_unlock(&queue->lock);
-    }
-    if (ret == 0)
-        ret = refusal(queue);
-    if (ret < 0)
-        apir_session_fail(queue->session, ret, apir_call_name(queue->call));
-    return ret;
-}
-
-int apir_queue_sync(struct apir_queue *queue)
-{
-    return apir_queue_sync_to(queue, apir_queue_next(queue) - 1);
-}
-
-uint32_t apir_queue_failed(const struct apir_queue *queue)
-{
-    /* relaxed: for the thread that posted */
-    return has_ring(queue) ? apir_ring_failed(queue->ring.ring)
-                           : atomic_load_explicit(&queue->failed, memory_order_relaxed);
-}
-
-void apir_queue_clear_failed(struct apir_queue *queue)
-{
-    if (has_ring(queue))
-        apir_ring_clear_failed(queue->ring.ring);
-    atomic_store_explicit(&queue->failed, 0, memory_order_relaxed);
 }
 
 void apir_queue_expect_long(struct apir_queue *queue)
@@ -509,7 +256,7 @@ static int make_room(struct apir_queue *queue, uint64_t sequence)
     /* relaxed: a number to reckon with */
     uint32_t completed = atomic_load_explicit(&queue->ring.ring->completed, memory_order_relaxed);
     uint32_t backlog = (uint32_t)(sequence - 1) - completed;
-    return wait_complete(queue, sequence - 1 - backlog / 2);
+    return apir_queue_wait_complete(queue, sequence - 1 - backlog / 2);
 }
 
 /* Wakes the worker's thread of this queue. */
@@ -550,7 +297,7 @@ static int send_request(struct apir_queue *queue, struct apir_enc *request, uint
 {
     int ret = push(queue, request, sequence);
     if (ret == 0)
-        ret = wait_complete(queue, sequence);
+        ret = apir_queue_wait_complete(queue, sequence);
     if (ret == 0)
         ret = read_reply(queue, arena, reply);
     if (ret < 0 && ret != -ENOMEM)
