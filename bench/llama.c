@@ -167,11 +167,13 @@ static int measure_syscalls(struct apir_bench *bench, const char *program)
     fputs("go\n", child.input);
     fflush(child.input);
     bool done = fgets(line, sizeof line, child.output) != NULL;
-    long calls = apir_trace_finish(&trace);
+    apir_trace_end(&trace);
     apir_child_finish(&child);
-    return done ? apir_samples_add(&bench->samples, APIR_MEASURE_SYSCALLS, 0, "apir", 0,
-                                   (double)calls / (double)TRACED_TOKENS)
-                : -EIO;
+    long calls = apir_trace_finish(&trace);
+    if (!done || calls < 0)
+        return -EIO;
+    return apir_samples_add(&bench->samples, APIR_MEASURE_SYSCALLS, 0, "apir", 0,
+                            (double)calls / (double)TRACED_TOKENS);
 }
 
 static bool is_any_wanted(const struct apir_bench_options *options, enum apir_measure first, enum apir_measure last)

@@ -119,9 +119,12 @@ static int measure_idle(struct apir_bench *bench)
         return 0;
     }
     apir_clock_sleep(seconds * UINT64_C(1000000000));
-    double calls = (double)apir_trace_finish(&trace) * 10 / seconds;
+    apir_trace_end(&trace);
     apir_child_finish(&child);
-    return apir_samples_add(&bench->samples, APIR_MEASURE_IDLE_SYSCALLS, 0, "apir", 0, calls);
+    long calls = apir_trace_finish(&trace);
+    if (calls < 0)
+        return (int)calls;
+    return apir_samples_add(&bench->samples, APIR_MEASURE_IDLE_SYSCALLS, 0, "apir", 0, (double)calls * 10 / seconds);
 }
 
 int apir_programs_measure(struct apir_bench *bench)

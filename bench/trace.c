@@ -125,30 +125,37 @@ int apir_trace_start(struct apir_trace *trace, const struct apir_pids *pids)
     return 0;
 }
 
-/* A line of the log is "PID TIME name(...". */
-static bool is_call(const char *line, double start, double end)
+void apir_trace_end(struct apir_trace *trace)
+{
+    trace->end = now();
+}
+
+/* When the call of a line of the log ended ("PID TIME name(..."); 0 if it is not the end of one. */
+static double time_of_call(const char *line)
 {
     double time;
     int words = 0;
-    if (sscanf(line, "%*d %lf %n", &time, &words) != 1 || !words || time < start || time > end)
-        return false;
-    return strncmp(line + words, "+++", 3) != 0 && strncmp(line + words, "---", 3) != 0;
+    if (sscanf(line, "%*d %lf %n", &time, &words) != 1 || !words || strstr(line, "<unfinished ...>"))
+        return 0;
+    return strncmp(line + words, "+++", 3) != 0 && strncmp(line + words, "---", 3) != 0 ? time : 0;
 }
 
 long apir_trace_finish(struct apir_trace *trace)
 {
-    double end = now();
     char line[1024];
-    long count = 0;
+    long count = 0, later = 0;
     kill(trace->strace.pid, SIGINT);
     apir_child_finish(&trace->strace);
     lseek(trace->log, 0, SEEK_SET);
     FILE *log = fdopen(trace->log, "r");
-    while (log && fgets(line, sizeof line, log))
-        count += is_call(line, trace->start, end) && !strstr(line, "<unfinished ...>");
+    while (log && fgets(line, sizeof line, log)) {
+        double time = time_of_call(line);
+        count += time >= trace->start && time <= trace->end;
+        later += time > trace->end;
+    }
     if (log)
         fclose(log);
     else
         close(trace->log);
-    return count;
+    return later ? count : -EIO;
 }

@@ -20,13 +20,17 @@ void apir_trace_add_new_workers(struct apir_pids *pids, const struct apir_pids *
 struct apir_trace {
     struct apir_child strace;
     int log;
-    double start; /* when it was wholly attached, in seconds since 1970 */
+    double start, end; /* in seconds since 1970: when it was wholly attached, and when to count no more */
 };
 
 /* Attaches to all threads of the processes. 0 or -errno: strace is missing, or may not. */
 int apir_trace_start(struct apir_trace *trace, const struct apir_pids *pids);
 
-/* Detaches and returns how many system calls began since start, or ended then with one begun before it. */
+/* Calls from now on do not count. */
+void apir_trace_end(struct apir_trace *trace);
+
+/* Detaches and returns how many system calls ended or were left from start to end. Between end and this the processes
+ * must have made some, by ending for instance: -EIO if strace has not seen them, and so would not have seen others. */
 long apir_trace_finish(struct apir_trace *trace);
 
 #endif
