@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum option_id {
     OPTION_FLOOR = 256,
@@ -37,7 +38,7 @@ static const char usage[] =
     "  --model FILE    measure tokens per second with llama-bench, too, if that is installed\n"
     "  --rounds N      how often to go through all arms (default 9)\n"
     "  --only LIST     only these measures, separated by commas; --only help lists them\n"
-    "  --max-size MIB  the largest set and get (default 256)\n"
+    "  --max-size MIB  the largest set and get (default 256, less with little memory)\n"
     "  --json FILE     write the results as JSON\n"
     "  --svg FILE      draw overhead against graph size, and bandwidth against size\n"
     "  --check         print the targets with what was measured; exit code 1 if one is missed\n"
@@ -210,6 +211,14 @@ static int take_option(struct apir_bench_options *options, int option)
     }
 }
 
+/* 256 MiB, or less in small guests: each arm has memory of that size, and so has this program. */
+static size_t usual_max_size(void)
+{
+    size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    size_t most = (size_t)256 << 20;
+    return memory / 16 < most ? memory / 16 : most;
+}
+
 int apir_bench_options_parse(struct apir_bench_options *options, int argc, char **argv)
 {
     int option;
@@ -230,7 +239,7 @@ int apir_bench_options_parse(struct apir_bench_options *options, int argc, char 
     if (!options->rounds)
         options->rounds = options->quick ? 3 : 9;
     if (!options->max_size)
-        options->max_size = (size_t)(options->quick ? 1 : 256) << 20;
+        options->max_size = options->quick ? (size_t)1 << 20 : usual_max_size();
     return 0;
 }
 
