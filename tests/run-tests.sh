@@ -69,6 +69,7 @@ local_part() {
   model=$(small_model)
   check "test-opt" "$run" local -- test-opt
   check "test-thread-safety" "$run" local -- test-thread-safety -m "$model" -ngl 99 -np 4 -n 16 -p hello
+  check "the benchmark" "$run" bench --quick --no-vm
   archs "llama architectures" 'llama|qwen2|gemma|mamba|rwkv|bert|deepseek2|phi'
   section_end
 }
