@@ -23,7 +23,7 @@ static void let_malloc_fail(const char *variable)
     setenv(variable, options, 1);
 }
 
-static void exec_daemon(const struct daemon *daemon, bool with_library)
+static void exec_daemon(const struct daemon *daemon, const char *library)
 {
     char log[128];
     snprintf(log, sizeof log, "%s/log", daemon->folder);
@@ -34,8 +34,8 @@ static void exec_daemon(const struct daemon *daemon, bool with_library)
     let_malloc_fail("TSAN_OPTIONS");
     if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
         _exit(126);
-    if (with_library)
-        execl(APIRD, APIRD, "--listen", daemon->socket, "--ggml-library", "cpu", "--threads", "1",
+    if (library)
+        execl(APIRD, APIRD, "--listen", daemon->socket, "--ggml-library", library, "--threads", "1",
               (char *)NULL);
     else
         execl(APIRD, APIRD, "--listen", daemon->socket, (char *)NULL);
@@ -44,13 +44,18 @@ static void exec_daemon(const struct daemon *daemon, bool with_library)
 
 int daemon_start(struct daemon *daemon, bool with_library)
 {
+    return daemon_start_with(daemon, with_library ? "cpu" : NULL);
+}
+
+int daemon_start_with(struct daemon *daemon, const char *library)
+{
     strcpy(daemon->folder, "/tmp/apir-test.XXXXXX");
     if (!mkdtemp(daemon->folder))
         return -errno;
     snprintf(daemon->socket, sizeof daemon->socket, "%s/sock", daemon->folder);
     daemon->pid = fork();
     if (daemon->pid == 0)
-        exec_daemon(daemon, with_library);
+        exec_daemon(daemon, library);
     struct stat info;
     for (int i = 0; i < 2000 && stat(daemon->socket, &info) < 0; i++) /* 10 s */
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);

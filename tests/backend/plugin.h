@@ -18,6 +18,8 @@ struct daemon {
 
 /* Starts it and waits until it listens. 0 or -errno. */
 int daemon_start(struct daemon *daemon, bool with_library);
+/* The same with another library; NULL: none. */
+int daemon_start_with(struct daemon *daemon, const char *library);
 void daemon_stop(struct daemon *daemon);
 
 /* Kills its workers. */

@@ -8,6 +8,7 @@
 
 #include "abi/gen3.h"
 #include "fake-memory.h"
+#include "fake-pipeline.h"
 
 #ifndef FAKE_DEVICES
 #define FAKE_DEVICES 1
@@ -29,6 +30,11 @@ static struct fake_seen seen = {.free_bytes = 1000};
 static struct apir_gen3_device devices[FAKE_PLACES];
 static char names[FAKE_PLACES][32];
 static ggml_guid guid = {1, 2, 3};
+
+static size_t index_of(ggml_backend_dev_t dev)
+{
+    return (size_t)((struct apir_gen3_device *)dev - devices);
+}
 
 static const char *get_name(ggml_backend_t backend)
 {
@@ -52,6 +58,9 @@ static int use_count(const struct apir_gen3_cgraph *graph, const struct ggml_ten
 static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph *cgraph)
 {
     const struct apir_gen3_cgraph *graph = (const struct apir_gen3_cgraph *)cgraph;
+#ifdef FAKE_PIPELINE
+    return fake_pipeline_meet(index_of(ggml_backend_get_device(backend))) ? GGML_STATUS_SUCCESS : GGML_STATUS_FAILED;
+#endif
     (void)backend;
     seen.graphs++;
     seen.n_nodes = graph->n_nodes;
@@ -67,11 +76,6 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
         node->extra = &seen;
     }
     return GGML_STATUS_SUCCESS;
-}
-
-static size_t index_of(ggml_backend_dev_t dev)
-{
-    return (size_t)((struct apir_gen3_device *)dev - devices);
 }
 
 static const char *device_name(ggml_backend_dev_t dev)
