@@ -38,7 +38,8 @@ struct apir_stream {
     struct apir_graph_memory memory; /* what the host keeps */
     struct apir_transfer pending[MAX_PENDING]; /* gets whose bytes come by themselves, unless the host fails */
     uint32_t n_pending;
-    bool told; /* the user knows of the failure that is to be collected */
+    uint64_t work;                   /* sequence number of the last call that somebody may wait for */
+    bool told;                       /* the user knows of the failure that is to be collected */
 };
 
 /* Tells our backends from others; ggml wants it writable, and does not write. */
@@ -121,10 +122,12 @@ static bool has_failed(const struct apir_stream *stream)
     return apir_queue_failed(stream->queue) != 0 || apir_session_error(stream->device->reg->session) < 0;
 }
 
+/* Waits for graphs, and for what uses the application's memory. A set whose bytes were copied is no work of the stream:
+ * whoever looks for its effect comes after it in the queue. */
 void apir_stream_synchronize(ggml_backend_t backend)
 {
     struct apir_stream *stream = of(backend);
-    apir_queue_sync(stream->queue);
+    apir_queue_sync_to(stream->queue, stream->work);
     if (stream->n_pending && has_failed(stream))
         for (uint32_t i = 0; i < stream->n_pending; i++)
             apir_transfer_zero(&stream->pending[i]);
@@ -143,7 +146,13 @@ static struct apir_buffer *own_buffer(const struct apir_stream *stream, const st
     return buffer && buffer->device->reg == stream->device->reg ? buffer : NULL;
 }
 
-/* Whether some of its bytes are still under way. */
+/* The lock of its queue is held, or nobody else calls. */
+static uint64_t last_call(const struct apir_stream *stream)
+{
+    return apir_queue_next(stream->queue) - 1;
+}
+
+/* Its bytes are still under way. */
 static void note_pending(struct apir_stream *stream, const struct apir_transfer *transfer)
 {
     if (stream->n_pending == MAX_PENDING)
@@ -169,6 +178,8 @@ static void move(struct apir_stream *stream, struct apir_transfer *transfer)
     if (!transfer->to_host && (ret < 0 || has_failed(stream)))
         apir_transfer_zero(transfer);
     if (ret == 1)
+        stream->work = last_call(stream);
+    if (ret == 1 && !transfer->to_host)
         note_pending(stream, transfer);
 }
 
@@ -223,9 +234,9 @@ bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const 
     apir_queue_lock(source->queue);
     apir_order_stream(reg, source->queue, buffers, 2);
     int ret = apir_call_tensor_copy_async(source->queue, &args);
-    uint64_t sequence = apir_queue_next(source->queue) - 1;
+    source->work = last_call(source);
     apir_queue_unlock(source->queue);
-    apir_queue_wait_for(destination->queue, apir_queue_id(source->queue), sequence);
+    apir_queue_wait_for(destination->queue, apir_queue_id(source->queue), source->work);
     return ret == 0;
 }
 
@@ -304,7 +315,7 @@ static int compute(struct apir_stream *stream, struct description *description, 
     apir_queue_lock(stream->queue);
     apir_order_stream(stream->device->reg, stream->queue, stream->builder.buffers, stream->builder.n_tensors);
     int ret = apir_call_graph_compute(stream->queue, &args);
-    description->sequence = apir_queue_next(stream->queue) - 1;
+    stream->work = description->sequence = last_call(stream);
     apir_queue_count_message(stream->queue, size);
     apir_queue_expect_long(stream->queue);
     apir_queue_unlock(stream->queue);
@@ -321,6 +332,7 @@ static int recompute(struct apir_stream *stream, const struct apir_graph_note *n
     apir_queue_lock(stream->queue);
     apir_order_stream(stream->device->reg, stream->queue, note->buffers, note->n_buffers);
     ret = apir_call_graph_recompute(stream->queue, &args);
+    stream->work = last_call(stream);
     apir_queue_expect_long(stream->queue);
     apir_queue_unlock(stream->queue);
     return ret;

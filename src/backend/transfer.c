@@ -246,9 +246,7 @@ static int move_direct(const struct run *run, const struct piece *piece)
     int ret = call_piece(run, piece);
     if (ret < 0)
         return ret;
-    if (run->transfer->async)
-        return run->transfer->to_host ? 0 : 1;
-    return apir_queue_sync(run->queue);
+    return run->transfer->async ? 1 : apir_queue_sync(run->queue);
 }
 
 static int move_staged(struct run *run)

@@ -17,7 +17,7 @@ struct apir_transfer {
     const struct ggml_tensor *tensor;
     char *data; /* borrowed; only read when it goes to the host */
     bool to_host;
-    bool async; /* data stays as it is, or is not looked at, until the queue is synchronised */
+    bool async; /* data stays as it is, or is not looked at, until its call is done */
     uint64_t offset; /* of the first row in the tensor */
     uint64_t size;
     uint64_t rows;
@@ -25,9 +25,9 @@ struct apir_transfer {
     uint64_t stride_data;
 };
 
-/* Moves them in calls of the queue, whose lock the caller holds. To the host: the bytes have been copied, or are safe with
- * async, and arrive before later calls. From the host: they are there when it returns; with async they may be under way,
- * then it returns 1. 0, or -errno: the session has failed, or the tensor is not in the buffer. */
+/* Moves them in calls of the queue, whose lock the caller holds. 0: the bytes have been copied, and arrive before later
+ * calls; or are there, from the host. 1, with async only: data is used by the last call until that is done. -errno: the
+ * session has failed, or the tensor is not in the buffer. */
 int apir_transfer_run(const struct apir_transfer *transfer, struct apir_queue *queue);
 
 /* Fills what would have come from the host with zeros. */
