@@ -7,8 +7,6 @@
 enum {
     LOOKS = 32,                /* between two readings of the clock */
     YIELD_EVERY_NS = 50 * 1000,
-    STOLEN_NS = 30 * 1000,     /* a yield, or a few looks, that take longer have let somebody else run */
-    REST = 4,                  /* waits after that */
     MEMORY = 4,                /* the last wait counts for 1 part, those before it for 4 */
 };
 
@@ -37,40 +35,25 @@ static uint64_t budget(const struct apir_spin *spin)
     return ns < spin->max_ns ? ns : spin->max_ns;
 }
 
-/* True when done; false when time is over, or somebody else has run here meanwhile. */
-static bool spin_for(struct apir_spin *spin, uint64_t ns, bool (*done)(void *data), void *data)
+/* True when done; false when time is over. Time in which others run here counts. */
+static bool spin_for(uint64_t ns, bool (*done)(void *data), void *data)
 {
-    uint64_t start = apir_clock_now(), last = start, yielded = start;
-    for (;;) {
-        if (look(done, data))
-            return true;
+    uint64_t start = apir_clock_now(), yielded = start;
+    while (!look(done, data)) {
         uint64_t now = apir_clock_now();
         if (now - start >= ns)
             return false;
-        bool stolen = now - last > STOLEN_NS;
-        if (!stolen && now - yielded > YIELD_EVERY_NS) {
-            sched_yield();
-            yielded = apir_clock_now();
-            stolen = yielded - now > STOLEN_NS;
-            now = yielded;
-        }
-        if (stolen) {
-            spin->resting = REST;
-            return done(data);
-        }
-        last = now;
+        if (now - yielded < YIELD_EVERY_NS)
+            continue;
+        sched_yield();
+        yielded = now;
     }
+    return true;
 }
 
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data)
 {
-    if (!spin->allowed)
-        return done(data);
-    if (spin->resting) {
-        spin->resting--;
-        return done(data);
-    }
-    return spin_for(spin, budget(spin), done, data);
+    return spin->allowed ? spin_for(budget(spin), done, data) : done(data);
 }
 
 void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns)

@@ -15,13 +15,13 @@ struct apir_spin {
     bool allowed;         /* there is another processor for the other side */
     uint64_t max_ns;      /* the longest time to look */
     uint64_t expected_ns; /* how long waits have lasted of late */
-    unsigned resting;     /* waits to come that look once only, since others wanted this processor */
 };
 
 /* Looks for max_ns at most. */
 void apir_spin_init(struct apir_spin *spin, uint64_t max_ns);
 
-/* Calls done(data) until it is true, or it is better to sleep. Returns what it said last. */
+/* Calls done(data) until it is true, or it is better to sleep. Returns what it said last. Meanwhile others who want this
+ * processor get it, every so often. */
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data);
 
 /* Tells how long a wait has lasted in all, sleep included; the next ones are judged by it. */
