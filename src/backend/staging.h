@@ -9,7 +9,7 @@ struct apir_queue;
 
 enum {
     APIR_STAGING_MIN = 64 * 1024,
-    APIR_STAGING_MAX = 4 * 1024 * 1024, /* fits a processor's cache, and the window of a VM is small */
+    APIR_STAGING_MAX = 1024 * 1024, /* fits a processor's cache, and the window of a VM is small */
     APIR_STAGING_PIECES = 64,
 };
 
