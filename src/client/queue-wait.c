@@ -160,8 +160,10 @@ static int sleep_until_complete(struct apir_queue *queue, uint64_t sequence, uin
                                        spin_on(queue, sequence) ? 0 : limit - waited);
         if (apir_ring_is_complete(ring, sequence))
             break;
-        if (ret == -EPIPE || (ret == 0 && apir_session_is_dead(session)))
-            ret = refusal(queue) ? refusal(queue) : -EPIPE;
+        if (ret == 0 && apir_session_is_dead(session))
+            ret = -EPIPE;
+        if (refusal(queue)) /* says more, and comes first: what was posted after it is never done */
+            ret = refusal(queue);
         if (ret == 0)
             ret = apir_session_error(session);
         if (ret == 0 && waited >= next_probe) {
@@ -230,6 +232,8 @@ uint32_t apir_queue_failed(const struct apir_queue *queue)
 
 void apir_queue_clear_failed(struct apir_queue *queue)
 {
+    if (refusal(queue)) /* stays: it ends the session */
+        return;
     if (apir_queue_has_ring(queue))
         apir_ring_clear_failed(queue->ring.ring);
     atomic_store_explicit(&queue->failed, 0, memory_order_relaxed);

@@ -33,24 +33,28 @@ static int take_number(struct apir_session *session, struct apir_queue *queue)
 {
     pthread_mutex_lock(&session->lock);
     int ret = session->n_queues < APIR_MAX_QUEUES ? 0 : -EBUSY;
-    if (ret == 0) {
+    if (ret == 0)
         queue->id = session->n_queues++;
-        session->queues[queue->id] = queue;
-    }
     pthread_mutex_unlock(&session->lock);
     return ret;
 }
 
-/* Nobody has used it. With two at once one number may be lost. */
+/* With two at once one number may be lost. */
 static void give_number(struct apir_queue *queue)
 {
     struct apir_session *session = queue->session;
     pthread_mutex_lock(&session->lock);
-    if (session->queues[queue->id] == queue)
-        session->queues[queue->id] = NULL;
-    if (session->n_queues == queue->id + 1 && !session->queues[queue->id])
+    if (session->n_queues == queue->id + 1)
         session->n_queues--;
     pthread_mutex_unlock(&session->lock);
+}
+
+/* Other threads find it from here on: it is complete. */
+static void publish(struct apir_queue *queue)
+{
+    pthread_mutex_lock(&queue->session->lock);
+    queue->session->queues[queue->id] = queue;
+    pthread_mutex_unlock(&queue->session->lock);
 }
 
 static void init_lock(pthread_mutex_t *lock)
@@ -121,11 +125,18 @@ struct apir_queue *apir_queue_open(struct apir_session *session)
     if (!queue)
         return NULL;
     int ret = take_number(session, queue);
-    if (ret == 0 && !session->upstream)
+    if (ret < 0)
+        goto err_queue;
+    if (!session->upstream)
         ret = open_ring(queue);
-    if (ret == 0)
-        return queue;
+    if (ret < 0)
+        goto err_number;
+    publish(queue);
+    return queue;
+
+err_number:
     give_number(queue);
+err_queue:
     destroy(queue);
     errno = -ret;
     return NULL;
@@ -186,7 +197,6 @@ int apir_queue_begin(struct apir_queue *queue, uint32_t call, struct apir_enc *r
     struct apir_request_header header = {
         .call = call, .sequence = sequence, .waits = queue->waits, .n_waits = queue->n_waits};
     apir_encode_request_header(request, &header);
-    queue->n_waits = 0;
     return 0;
 }
 
@@ -313,6 +323,7 @@ static int64_t take_sequence(struct apir_queue *queue, const struct apir_enc *re
         return -EMSGSIZE;
     }
     uint64_t sequence = apir_queue_next(queue);
+    queue->n_waits = 0; /* they are in the request; those of one that does not fit are left to the next */
     atomic_store_explicit(&queue->sequence, sequence, memory_order_release);
     return (int64_t)sequence;
 }

@@ -61,17 +61,10 @@ static bool handshake(struct fake_host *host, const uint32_t *words, size_t n_wo
     return true;
 }
 
-/* Serves the next request, if there is one. `parked` is always 1: the guest rings for each. */
-static bool request(struct fake_host *host, uint32_t queue)
+static bool serve_record(struct fake_host *host, uint32_t queue, const uint8_t *record, int size)
 {
-    static uint8_t record[APIR_MAX_RECORD];
     struct apir_dec dec;
     struct fake_request request = {.queue = queue, .memory = host->rings[queue].ring};
-    atomic_store(&host->rings[queue].ring->parked, 1);
-    int size = apir_ring_pop(&host->rings[queue], record);
-    must(size >= 0, "record");
-    if (size == 0)
-        return true;
     apir_arena_reset(&host->arena);
     apir_dec_init(&dec, record, (size_t)size, &host->arena);
     apir_decode_request_header(&dec, &request.header);
@@ -79,6 +72,20 @@ static bool request(struct fake_host *host, uint32_t queue)
     request.args = apir_dec_left(&dec);
     atomic_fetch_add(&host->requests, 1);
     return host->on_request ? host->on_request(host, &request) : fake_host_serve(host, &request);
+}
+
+/* Serves what is in the ring. `parked` is 1 before it looks: the guest rings for what comes later. */
+static bool request(struct fake_host *host, uint32_t queue)
+{
+    static uint8_t record[APIR_MAX_RECORD];
+    int size;
+    bool go_on = true;
+    atomic_store(&host->rings[queue].ring->parked, 1);
+    while (go_on && (size = apir_ring_pop(&host->rings[queue], record)) != 0) {
+        must(size > 0, "record");
+        go_on = serve_record(host, queue, record, size);
+    }
+    return go_on;
 }
 
 static bool submit(struct fake_host *host, const struct apir_frame *frame)
