@@ -9,6 +9,7 @@
 #include "backend/device.h"
 #include "backend/graph-memory.h"
 #include "backend/graph.h"
+#include "backend/host-buffer.h"
 #include "backend/reg.h"
 #include "backend/tensor.h"
 #include "backend/transfer.h"
@@ -86,7 +87,6 @@ ggml_backend_t apir_stream_create(struct apir_device *device)
         goto err_stream;
     if (create_on_host(stream) < 0)
         goto err_queue;
-    apir_queue_clear_failed(stream->queue); /* it may have served another stream */
     reg->abi->init_backend(&stream->base, (ggml_guid_t)(uintptr_t)guid, (ggml_backend_dev_t)device);
     return (ggml_backend_t)stream;
 
@@ -109,6 +109,7 @@ void apir_stream_free(ggml_backend_t backend)
     struct apir_stream_destroy_args args = {.stream = stream->handle};
     apir_stream_synchronize(backend);
     apir_call_stream_destroy(stream->queue, &args);
+    apir_queue_clear_failed(stream->queue); /* it goes on to serve buffers, and other streams */
     apir_queue_close(stream->queue);
     for (unsigned i = 0; i < N_GRAPHS; i++)
         apir_session_shm_destroy(stream->device->reg->session, &stream->descriptions[i].shm);
@@ -122,17 +123,28 @@ static bool has_failed(const struct apir_stream *stream)
     return apir_queue_failed(stream->queue) != 0 || apir_session_error(stream->device->reg->session) < 0;
 }
 
+/* The application may have freed the memory since; and a forked child has none of it. */
+static void zero_pending(const struct apir_stream *stream, const struct apir_transfer *transfer)
+{
+    struct apir_reg *reg = stream->device->reg;
+    uint32_t shm;
+    uint64_t offset;
+    if (apir_session_error(reg->session) != -EOWNERDEAD &&
+        apir_host_buffer_find(reg, transfer->data, transfer->rows * transfer->size, &shm, &offset))
+        apir_transfer_zero(transfer);
+}
+
 /* Waits for graphs, and for what uses the application's memory. A set whose bytes were copied is no work of the stream:
  * whoever looks for its effect comes after it in the queue. */
 void apir_stream_synchronize(ggml_backend_t backend)
 {
     struct apir_stream *stream = of(backend);
-    apir_queue_sync_to(stream->queue, stream->work);
+    int ret = apir_queue_sync_to(stream->queue, stream->work);
     if (stream->n_pending && has_failed(stream))
         for (uint32_t i = 0; i < stream->n_pending; i++)
-            apir_transfer_zero(&stream->pending[i]);
+            zero_pending(stream, &stream->pending[i]);
     stream->n_pending = 0;
-    if (!stream->told && apir_queue_failed(stream->queue)) {
+    if (ret == 0 && !stream->told && apir_queue_failed(stream->queue)) {
         apir_error(stream->device->reg->log, "%s: a graph has failed; its results are zeros", stream->device->name);
         stream->told = true;
     }
