@@ -10,14 +10,14 @@ two_libraries() {
 }
 
 # Greedy text of the small model, from a prompt of several small batches. The session file has the tokens.
-text_on() { # DEVICES SESSION
+text_on() { # DEVICES SESSION [SPLIT]
   local libraries
   libraries=$(two_libraries) || return 1
   rm -f "$2"
   "$run" local --threads 1 --host-library "${libraries%%:*}" --host-library "${libraries#*:}" -- \
     llama-completion --model "$(small_model)" --prompt "$(printf 'all work and no play %.0s' {1..20})" \
     --ctx-size 1024 --ubatch-size 32 --predict 48 --temp 0 --seed 1 --ignore-eos --no-conversation --no-repack \
-    --fit off --threads 1 --gpu-layers 99 --split-mode layer --device "$1" --prompt-cache "$2" --prompt-cache-all \
+    --fit off --threads 1 --gpu-layers 99 --split-mode "${3:-layer}" --device "$1" --prompt-cache "$2" --prompt-cache-all \
     --log-verbosity 4 --color off 2>"$work/llama.log" || { tail -n 20 "$work/llama.log"; return 1; }
   grep -E 'model buffer size|pipeline parallelism' "$work/llama.log"
 }
@@ -50,10 +50,23 @@ pipelined_devices_say_what_one_says() {
   done
 }
 
+# Each device has a part of every tensor; what both have is added up, by copies that no event orders. A copy that comes too
+# early gives another text each time. (One device alone adds in another order, and may say something else.)
+devices_that_share_tensors_repeat_themselves() {
+  local model
+  model=$(small_model)
+  text_on '[virtgpu] CPU,[virtgpu] CPU #2' "$work/first.session" tensor || return 1
+  for _ in 1 2 3; do
+    text_on '[virtgpu] CPU,[virtgpu] CPU #2' "$work/again.session" tensor &&
+      apir-compare "$model" "$work/first.session" "$work/again.session" || return 1
+  done
+}
+
 devices_part() {
   section "several devices of a host"
   check "devices of two libraries are listed" two_devices_are_listed
   check "two devices say what one says" two_devices_say_what_one_says
   check "two devices in a pipeline say what one says" pipelined_devices_say_what_one_says
+  check "two devices that share tensors say the same each time" devices_that_share_tensors_repeat_themselves
   section_end
 }

@@ -226,8 +226,9 @@ void apir_stream_get_tensor_async(ggml_backend_t backend, const struct ggml_tens
     apir_stream_get_tensor_2d_async(backend, tensor, data, offset, size, 1, 0, 0);
 }
 
-/* Runs on the queue of the source, which must not be written over before; the destination's next work waits for it. What
- * that already waits for (an event) the copy waits for, too: the destination may be in use until then. */
+/* Runs on the queue of the source, which must not be written over before; the destination's next work waits for it. The
+ * destination may be in use: until an event of its backend that this backend waits for next, as ggml's scheduler has it, else
+ * until all that was queued there is done, as its splitting of tensors expects. */
 bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const struct ggml_tensor *src,
                                   struct ggml_tensor *dst)
 {
@@ -242,7 +243,8 @@ bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const 
         return false;
     apir_tensor_describe_data(reg, src, &args.source);
     apir_tensor_describe_data(reg, dst, &args.destination);
-    apir_queue_wait_as(source->queue, destination->queue);
+    if (!apir_queue_wait_as(source->queue, destination->queue))
+        apir_queue_wait_for(source->queue, apir_queue_id(destination->queue), destination->work);
     apir_queue_lock(source->queue);
     apir_order_stream(reg, source->queue, buffers, 2);
     int ret = apir_call_tensor_copy_async(source->queue, &args);

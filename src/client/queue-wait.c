@@ -74,7 +74,7 @@ void apir_queue_wait_for_own(struct apir_queue *queue, uint64_t sequence)
     pthread_mutex_unlock(&queue->lock);
 }
 
-void apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other)
+bool apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other)
 {
     struct apir_dependency waits[APIR_MAX_WAITS];
     pthread_mutex_lock(&other->lock); /* never two of these at once */
@@ -86,6 +86,7 @@ void apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other)
         apir_queue_wait_for(queue, other->id, own);
     for (uint32_t i = 0; i < n; i++)
         apir_queue_wait_for(queue, waits[i].queue, waits[i].sequence);
+    return own != 0;
 }
 
 /* Whether the host still takes commands; the kick of an idle queue is one without effect. */

@@ -66,8 +66,9 @@ void apir_queue_wait_for(struct apir_queue *queue, uint32_t on, uint64_t sequenc
  * it in another queue. */
 void apir_queue_wait_for_own(struct apir_queue *queue, uint64_t sequence);
 
-/* Makes the next call of queue wait for all that the next call of other would wait for. No lock is held. */
-void apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other);
+/* Makes the next call of queue wait for all that the next call of other would wait for. Whether that was an event of other's
+ * own, too. No lock is held. */
+bool apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other);
 
 /* Sequence number that the next call will have, while the caller holds the lock. */
 uint64_t apir_queue_next(const struct apir_queue *queue);
