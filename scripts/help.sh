@@ -138,7 +138,7 @@ help_test() {
 usage: ./run test [PART...]
 
 Builds with gcc, with clang and with sanitizers, and runs tests/run-tests.sh in the sandbox: all parts, or those
-named (unit sanitize local devices upstream refusals faults vm doors demo). Ends with the line
+named (unit sanitize local counters devices upstream refusals faults vm doors demo). Ends with the line
 "N passed, N failed, N skipped".
 END
 }

@@ -44,26 +44,25 @@ void held_model_clear(struct held_model *held)
     held->next = 300; /* a word that means nothing */
 }
 
-static llama_token likeliest(const struct held_model *held)
+static void choose_likeliest(struct held_model *held)
 {
     const float *logits = llama_get_logits_ith(held->context, -1);
     llama_token best = 0, count = llama_vocab_n_tokens(llama_model_get_vocab(held->model));
     for (llama_token i = 1; i < count; i++)
         if (logits[i] > logits[best])
             best = i;
-    return best;
+    held->next = best;
+    held->likeliness = logits[best];
 }
 
-int held_model_say(struct held_model *held, int tokens, llama_token *said)
+int held_model_say(struct held_model *held, int tokens)
 {
     for (int i = 0; i < tokens; i++) {
         if (llama_decode(held->context, llama_batch_get_one(&held->next, 1))) {
             fputs("a token cannot be computed\n", stderr);
             return -1;
         }
-        held->next = likeliest(held);
-        if (said)
-            said[i] = held->next;
+        choose_likeliest(held);
     }
     return 0;
 }

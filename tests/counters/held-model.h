@@ -10,6 +10,7 @@ struct held_model {
     struct llama_model *model;
     struct llama_context *context;
     llama_token next; /* what the model says after all so far */
+    float likeliness; /* its logit */
 };
 
 /* Loads the file, all layers on the device. 0, or -1 with a message. finish also after that. */
@@ -19,7 +20,7 @@ void held_model_finish(struct held_model *held);
 /* Forgets the text. */
 void held_model_clear(struct held_model *held);
 
-/* Says as many tokens, the likeliest each; into said if it is not NULL. 0, or -1 with a message. */
-int held_model_say(struct held_model *held, int tokens, llama_token *said);
+/* Says as many tokens, the likeliest each. 0, or -1 with a message. */
+int held_model_say(struct held_model *held, int tokens);
 
 #endif

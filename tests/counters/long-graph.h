@@ -4,8 +4,8 @@
 
 #include <ggml-backend.h>
 
-/* Has the device compute graphs of 100 ms and more, and puts the percentage of a processor that this thread has used while it
- * waited for them into *percent, and how long they took in all into *ms. 0, or -1 with a message. */
+/* Has the device compute graphs of 100 ms and more, and puts the percentage of a processor that this thread has used
+ * while it waited for them into *percent, and how long they took in all into *ms. 0, or -1 with a message. */
 int long_graph_wait(ggml_backend_dev_t device, double *percent, double *ms);
 
 #endif
