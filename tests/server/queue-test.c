@@ -25,6 +25,7 @@ enum {
     CALL_NOTE = APIR_CALL_SESSION_GET_STATS, /* answers with its place in the order of calls */
     CALL_GATE = APIR_CALL_LOAD_LIBRARY,      /* waits for the gate first */
     CALL_FAIL = APIR_CALL_BUFFER_FREE,       /* is refused by its handler */
+    CALL_GRAPH = APIR_CALL_GRAPH_RECOMPUTE,  /* fails in normal use, with its number as the status */
 };
 
 /* Queues with rings, and handlers whose progress the test decides. */
@@ -35,6 +36,7 @@ struct fixture {
     struct apir_ring_producer rings[QUEUES];
     uint8_t request[APIR_MAX_RECORD]; /* the next one */
     uint32_t size;                    /* of it */
+    uint32_t graph;                   /* number in the next CALL_GRAPH */
     _Atomic int refused;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
@@ -76,7 +78,15 @@ static int refuse(void *data, struct apir_arena *scratch, const struct apir_buff
     return -ENOENT;
 }
 
+static int fail_graph(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args)
+{
+    (void)data;
+    (void)scratch;
+    return (int)args->graph;
+}
+
 static const struct apir_handlers handlers = {
+    .graph_recompute = fail_graph,
     .session_get_stats = note,
     .load_library = gate,
     .buffer_free = refuse,
@@ -156,6 +166,10 @@ static uint32_t write_request(struct fixture *f, const struct apir_request_heade
     apir_encode_request_header(&enc, header);
     if (header->call == CALL_FAIL)
         apir_enc_u64(&enc, 1);
+    if (header->call == CALL_GRAPH) {
+        apir_enc_u64(&enc, 1);
+        apir_enc_u32(&enc, f->graph);
+    }
     assert_true(apir_enc_ok(&enc));
     f->size = (uint32_t)apir_enc_used(&enc);
     memcpy(f->request + 4, &f->size, sizeof f->size);
@@ -527,6 +541,72 @@ static void sleeping_guest_is_woken(void **state)
     tear_down(&f);
 }
 
+static void post_graph(struct fixture *f, uint64_t sequence, uint32_t status)
+{
+    f->graph = status;
+    post(f, 0, CALL_GRAPH, sequence);
+    assert_int_equal(status_of(f, 0, sequence, NULL), 0); /* no mistake: the queue goes on */
+}
+
+static void failure_in_normal_use_is_told_in_the_ring(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up_open(&f, 2);
+    struct apir_ring *ring = f.shared[0];
+    post_graph(&f, 1, 3);
+    assert_int_equal(apir_ring_failed(ring), 3);
+    post_graph(&f, 2, 1);
+    assert_int_equal(apir_ring_failed(ring), 3); /* the first one's, until it is taken */
+    apir_ring_clear_failed(ring);
+    post_graph(&f, 3, 1);
+    assert_int_equal(apir_ring_failed(ring), 1);
+    assert_int_equal(apir_ring_failed(f.shared[1]), 0);
+    tear_down(&f);
+    assert_int_equal(f.refused, 0);
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t seen)
+{
+    const struct timespec timeout = {.tv_sec = 20};
+    long ret = syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
+    assert_true(ret == 0 || errno == EAGAIN || errno == EINTR);
+}
+
+static void refusal_is_told_in_the_ring_and_wakes_who_sleeps_for_more(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up_open(&f, 1);
+    struct apir_ring *ring = f.shared[0];
+    apir_ring_want(ring, 100);
+    atomic_store(&ring->sleeping, 1);
+    post(&f, 0, CALL_FAIL, 1);
+    futex_wait(&ring->completed, 0);
+    assert_refused(&f);
+    assert_int_equal((int32_t)apir_ring_failed(ring), -ENOENT);
+    tear_down(&f);
+}
+
+static void guest_sleeps_until_the_call_that_it_wants(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t seen;
+    set_up_open(&f, 1);
+    struct apir_ring *ring = f.shared[0];
+    apir_ring_want(ring, 3);
+    atomic_store(&ring->sleeping, 1);
+    post(&f, 0, CALL_GATE, 1);
+    post(&f, 0, CALL_NOTE, 2);
+    post(&f, 0, CALL_NOTE, 3);
+    wait_entered(&f, 1);
+    open_gate(&f);
+    while ((seen = atomic_load(&ring->completed)) != 3)
+        futex_wait(&ring->completed, seen);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +631,9 @@ int main(void)
         cmocka_unit_test(queue_that_waits_can_be_closed),
         cmocka_unit_test(queues_that_wait_for_each_other_can_be_ended),
         cmocka_unit_test(sleeping_guest_is_woken),
+        cmocka_unit_test(failure_in_normal_use_is_told_in_the_ring),
+        cmocka_unit_test(refusal_is_told_in_the_ring_and_wakes_who_sleeps_for_more),
+        cmocka_unit_test(guest_sleeps_until_the_call_that_it_wants),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }

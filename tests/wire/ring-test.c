@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -180,6 +181,40 @@ static void a_sleeping_guest_is_to_be_woken(void **state)
     drop_pair(pair);
 }
 
+static void sleeper_is_woken_by_the_call_that_it_wants(void **state)
+{
+    (void)state;
+    static const uint64_t starts[] = {0, 0x7ffffffd, 0xfffffffd, UINT64_C(0x1fffffffe)};
+    struct pair *pair = make_pair();
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        apir_ring_want(pair->ring, starts[i] + 3);
+        atomic_store(&pair->ring->sleeping, 1);
+        assert_false(apir_ring_complete(pair->ring, starts[i] + 1));
+        assert_false(apir_ring_complete(pair->ring, starts[i] + 2));
+        assert_true(apir_ring_complete(pair->ring, starts[i] + 3));
+        assert_true(apir_ring_complete(pair->ring, starts[i] + 4)); /* as long as it sleeps */
+        atomic_store(&pair->ring->sleeping, 0);
+        assert_false(apir_ring_complete(pair->ring, starts[i] + 5));
+    }
+    drop_pair(pair);
+}
+
+static void first_failure_stays_until_it_is_cleared(void **state)
+{
+    (void)state;
+    struct pair *pair = make_pair();
+    assert_int_equal(apir_ring_failed(pair->ring), 0);
+    apir_ring_fail(pair->ring, 3);
+    apir_ring_fail(pair->ring, 1);
+    apir_ring_fail(pair->ring, (uint32_t)-EINVAL);
+    assert_int_equal(apir_ring_failed(pair->ring), 3);
+    apir_ring_clear_failed(pair->ring);
+    assert_int_equal(apir_ring_failed(pair->ring), 0);
+    apir_ring_fail(pair->ring, (uint32_t)-EINVAL);
+    assert_int_equal((int32_t)apir_ring_failed(pair->ring), -EINVAL);
+    drop_pair(pair);
+}
+
 static void positions_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -277,6 +312,49 @@ static void no_record_and_no_wake_up_is_lost(void **state)
 }
 
 /* A guest that writes what it likes, where it likes, is refused at most: every size that comes out fits. */
+enum {
+    COMPLETIONS = 100000,
+};
+
+static void *complete_all(void *data)
+{
+    struct pair *pair = data;
+    for (uint64_t i = 1; i <= COMPLETIONS; i++) {
+        if (i % 1000 == 0)
+            apir_ring_fail(pair->ring, (uint32_t)i);
+        if (apir_ring_complete(pair->ring, i))
+            futex(&pair->ring->completed, FUTEX_WAKE, INT_MAX);
+    }
+    return NULL;
+}
+
+/* Sleeps as a guest does. What is slept through would make it sleep for good. */
+static void sleep_until(struct pair *pair, uint64_t sequence)
+{
+    apir_ring_want(pair->ring, sequence);
+    while (!apir_ring_is_complete(pair->ring, sequence)) {
+        uint32_t seen = atomic_load(&pair->ring->completed);
+        atomic_store(&pair->ring->sleeping, 1);
+        if (!apir_ring_is_complete(pair->ring, sequence))
+            futex(&pair->ring->completed, FUTEX_WAIT, seen);
+        atomic_store_explicit(&pair->ring->sleeping, 0, memory_order_relaxed);
+    }
+}
+
+static void no_completion_is_slept_through(void **state)
+{
+    (void)state;
+    struct pair *pair = make_pair();
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, complete_all, pair), 0);
+    for (uint64_t i = 1; i <= COMPLETIONS; i += 1 + i % 7)
+        sleep_until(pair, i);
+    sleep_until(pair, COMPLETIONS);
+    assert_int_equal(apir_ring_failed(pair->ring), 1000);
+    pthread_join(thread, NULL);
+    drop_pair(pair);
+}
+
 static void noise_in_the_ring_stays_in_the_ring(void **state)
 {
     (void)state;
@@ -304,10 +382,13 @@ int main(void)
         cmocka_unit_test(nobody_sleeps_before_a_record),
         cmocka_unit_test(completion_is_known_across_the_wrap_of_numbers),
         cmocka_unit_test(a_sleeping_guest_is_to_be_woken),
+        cmocka_unit_test(sleeper_is_woken_by_the_call_that_it_wants),
+        cmocka_unit_test(first_failure_stays_until_it_is_cleared),
         cmocka_unit_test(positions_that_make_no_sense_are_refused),
         cmocka_unit_test(sizes_that_make_no_sense_are_refused),
         cmocka_unit_test(record_over_the_end_is_refused),
         cmocka_unit_test(no_record_and_no_wake_up_is_lost),
+        cmocka_unit_test(no_completion_is_slept_through),
         cmocka_unit_test(noise_in_the_ring_stays_in_the_ring),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
