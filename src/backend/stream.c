@@ -8,7 +8,7 @@
 #include "backend/buffer.h"
 #include "backend/device.h"
 #include "backend/graph-memory.h"
-#include "backend/graph.h"
+#include "backend/graph-sender.h"
 #include "backend/host-buffer.h"
 #include "backend/reg.h"
 #include "backend/tensor.h"
@@ -16,15 +16,7 @@
 #include "client/queue.h"
 
 enum {
-    FIRST_GRAPH_SIZE = 64 * 1024,
-    N_GRAPHS = 2,      /* memory for descriptions of graphs: one is written while the host reads the other */
-    MAX_PENDING = 32,  /* gets under way */
-};
-
-/* Memory that a graph is described in. */
-struct description {
-    struct apir_shm shm; /* owned */
-    uint64_t sequence;   /* of the call that reads it */
+    MAX_PENDING = 32, /* gets under way */
 };
 
 /* Owned by ggml, which ends it with ggml_backend_free. Used by one thread at a time, as ggml
@@ -34,8 +26,7 @@ struct apir_stream {
     struct apir_device *device;  /* borrowed */
     struct apir_queue *queue;    /* owned */
     uint64_t handle;
-    struct description descriptions[N_GRAPHS]; /* the next one to be used is the first */
-    struct apir_graph_builder builder;
+    struct apir_graph_sender sender;
     struct apir_graph_memory memory; /* what the host keeps */
     struct apir_transfer pending[MAX_PENDING]; /* gets whose bytes come by themselves, unless the host fails */
     uint32_t n_pending;
@@ -87,6 +78,9 @@ ggml_backend_t apir_stream_create(struct apir_device *device)
         goto err_stream;
     if (create_on_host(stream) < 0)
         goto err_queue;
+    stream->sender.reg = reg;
+    stream->sender.queue = stream->queue;
+    stream->sender.stream = stream->handle;
     reg->abi->init_backend(&stream->base, (ggml_guid_t)(uintptr_t)guid, (ggml_backend_dev_t)device);
     return (ggml_backend_t)stream;
 
@@ -111,9 +105,7 @@ void apir_stream_free(ggml_backend_t backend)
     apir_call_stream_destroy(stream->queue, &args);
     apir_queue_clear_failed(stream->queue); /* it goes on to serve buffers, and other streams */
     apir_queue_close(stream->queue);
-    for (unsigned i = 0; i < N_GRAPHS; i++)
-        apir_session_shm_destroy(stream->device->reg->session, &stream->descriptions[i].shm);
-    apir_graph_builder_finish(&stream->builder);
+    apir_graph_sender_finish(&stream->sender);
     apir_graph_memory_finish(&stream->memory);
     free(stream);
 }
@@ -254,58 +246,6 @@ bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const 
     return ret == 0;
 }
 
-/* Replaces the shared memory by one of twice the size. */
-static int grow(struct apir_stream *stream, struct description *description)
-{
-    struct apir_session *session = stream->device->reg->session;
-    uint64_t size = description->shm.size ? 2 * description->shm.size : FIRST_GRAPH_SIZE;
-    if (size > APIR_MAX_GRAPH_BYTES)
-        return -E2BIG;
-    apir_session_shm_destroy(session, &description->shm);
-    description->shm = (struct apir_shm){0};
-    return apir_session_shm_create(session, size, &description->shm);
-}
-
-/* Memory for a description that the host no longer reads. */
-static struct description *next_description(struct apir_stream *stream, int *error)
-{
-    struct description first = stream->descriptions[0];
-    memmove(stream->descriptions, stream->descriptions + 1, (N_GRAPHS - 1) * sizeof first);
-    stream->descriptions[N_GRAPHS - 1] = first;
-    *error = apir_queue_sync_to(stream->queue, first.sequence);
-    return &stream->descriptions[N_GRAPHS - 1];
-}
-
-/* Writes the graph to shared memory. Returns its bytes or -errno. */
-static int64_t write_graph(struct apir_stream *stream, const struct apir_graph *graph, struct description *description)
-{
-    struct apir_shm *shm = &description->shm;
-    struct apir_enc enc;
-    int ret = shm->size ? 0 : grow(stream, description);
-    while (ret == 0) {
-        uint64_t size = shm->size < APIR_MAX_GRAPH_BYTES ? shm->size : APIR_MAX_GRAPH_BYTES;
-        apir_enc_init(&enc, shm->data, size);
-        ret = apir_session_encode_graph(stream->device->reg->session, &enc, graph);
-        if (ret == 0 && apir_enc_ok(&enc))
-            return (int64_t)apir_enc_used(&enc);
-        ret = ret == 0 ? grow(stream, description) : ret;
-    }
-    return ret;
-}
-
-/* Tells the host about the usage of the graph's buffers. */
-static int mirror_usages(struct apir_buffer *const *buffers, uint32_t n)
-{
-    struct apir_buffer *last = NULL;
-    for (uint32_t i = 0; i < n; i++) {
-        int ret = buffers[i] && buffers[i] != last ? apir_buffer_mirror_usage(buffers[i]) : 0;
-        if (ret < 0)
-            return ret;
-        last = buffers[i];
-    }
-    return 0;
-}
-
 static enum ggml_status to_ggml(enum apir_graph_status status)
 {
     switch (status) {
@@ -321,26 +261,11 @@ static enum ggml_status to_ggml(enum apir_graph_status status)
     return GGML_STATUS_FAILED;
 }
 
-/* Has the host compute the graph of size bytes in shared memory, and keep it under a number (0: not). */
-static int compute(struct apir_stream *stream, struct description *description, uint64_t size, uint32_t number)
-{
-    struct apir_graph_compute_args args = {
-        .stream = stream->handle, .shm = description->shm.id, .size = size, .graph = number};
-    apir_queue_lock(stream->queue);
-    apir_order_stream(stream->device->reg, stream->queue, stream->builder.buffers, stream->builder.n_tensors);
-    int ret = apir_call_graph_compute(stream->queue, &args);
-    stream->work = description->sequence = last_call(stream);
-    apir_queue_count_message(stream->queue, size);
-    apir_queue_expect_long(stream->queue);
-    apir_queue_unlock(stream->queue);
-    return ret;
-}
-
-/* The same of a graph that it keeps. */
+/* Has the host compute a graph that it keeps. */
 static int recompute(struct apir_stream *stream, const struct apir_graph_note *note)
 {
     struct apir_graph_recompute_args args = {.stream = stream->handle, .graph = note->number};
-    int ret = mirror_usages(note->buffers, note->n_buffers);
+    int ret = apir_graph_mirror_usages(note->buffers, note->n_buffers);
     if (ret < 0)
         return ret;
     apir_queue_lock(stream->queue);
@@ -352,25 +277,13 @@ static int recompute(struct apir_stream *stream, const struct apir_graph_note *n
     return ret;
 }
 
-/* Describes the graph to the host, which keeps it if it can. */
+/* The same of one that it does not. */
 static int compute_new(struct apir_stream *stream, struct ggml_cgraph *cgraph)
 {
-    const struct apir_reg *reg = stream->device->reg;
-    struct apir_graph graph;
-    int ret = apir_graph_build(&stream->builder, reg, cgraph, &graph);
-    if (ret < 0 || graph.n_nodes == 0)
-        return ret;
-    ret = mirror_usages(stream->builder.buffers, stream->builder.n_tensors);
-    struct description *description = ret == 0 ? next_description(stream, &ret) : NULL;
-    int64_t size = ret == 0 ? write_graph(stream, &graph, description) : ret;
-    if (size < 0)
-        return (int)size;
-    struct apir_graph_note *note =
-        apir_session_keeps_graphs(reg->session) ? apir_graph_memory_take(&stream->memory) : NULL;
-    ret = compute(stream, description, (uint64_t)size, note ? note->number : 0);
-    if (note && ret == 0)
-        apir_graph_memory_fill(&stream->memory, note, reg, cgraph, &stream->builder);
-    return ret;
+    int ret = apir_graph_sender_send(&stream->sender, &stream->memory, cgraph);
+    if (ret == 1)
+        stream->work = last_call(stream);
+    return ret < 0 ? ret : 0;
 }
 
 /* How the stream has failed. The host computes again, and has forgotten the graph. */
@@ -383,6 +296,7 @@ static enum ggml_status collect(struct apir_stream *stream)
     apir_queue_clear_failed(stream->queue);
     apir_graph_memory_finish(&stream->memory);
     stream->memory = (struct apir_graph_memory){0};
+    apir_graph_sender_forget(&stream->sender);
     stream->told = false;
     return ret == 0 && reply.status != APIR_GRAPH_STATUS_SUCCESS ? to_ggml(reply.status) : GGML_STATUS_FAILED;
 }

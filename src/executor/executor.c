@@ -33,6 +33,7 @@ static const struct apir_handlers handlers = {
     .buffer_read = handle_buffer_read,
     .tensor_copy_async = handle_tensor_copy_async,
     .stream_collect = handle_stream_collect,
+    .graph_derive = handle_graph_derive,
     .graph_compute = handle_graph_compute,
     .graph_recompute = handle_graph_recompute,
     .session_get_stats = handle_session_get_stats,

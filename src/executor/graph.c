@@ -7,26 +7,12 @@
 #include "apir-codec.h"
 #include "util/arena.h"
 #include "wire/cs.h"
+#include "executor/graph.h"
 #include "executor/private.h"
 #include "util/checked.h"
 
 enum {
     OVERWRITE_WINDOW = 64, /* nodes: more than a layer's part between two that use the same memory */
-};
-
-/* A graph on its way from the wire to the backend. */
-struct rebuilt {
-    struct apir_executor *executor;
-    struct apir_arena *arena;         /* borrowed */
-    const struct apir_graph *wire;    /* borrowed */
-    bool deployed;                    /* from a guest of the deployed protocol, which tells and asks less */
-    struct ggml_tensor *tensors;      /* one for each of the wire's */
-    uint32_t *place;                  /* 1 + position of a tensor among the nodes, 0: it is not a node */
-    uint32_t *uses;                   /* how many sources of nodes a tensor is */
-    struct apir_buffer_uses buffers;
-    struct ggml_context *context;
-    struct ggml_cgraph *graph;
-    bool unbound;                     /* its tensors have to be bound anew before it is computed again */
 };
 
 enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status)
@@ -63,7 +49,7 @@ out:
     return ret;
 }
 
-static int describe(struct rebuilt *self)
+static int describe(struct apir_rebuilt *self)
 {
     uint32_t n = self->wire->n_tensors;
     self->tensors = apir_arena_alloc(self->arena, n * sizeof *self->tensors);
@@ -76,7 +62,7 @@ static int describe(struct rebuilt *self)
 
 /* Each tensor at most once among the nodes, and after all of its sources that are nodes; what is no node has no op, or
  * ggml would compute it too. */
-static int check_order(struct rebuilt *self)
+static int check_order(struct apir_rebuilt *self)
 {
     for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
         uint32_t index = self->wire->nodes[i];
@@ -100,7 +86,7 @@ static int check_order(struct rebuilt *self)
     return 0;
 }
 
-static int bind(struct rebuilt *self, enum ggml_status *status)
+static int bind(struct apir_rebuilt *self, enum ggml_status *status)
 {
     *status = GGML_STATUS_SUCCESS;
     for (uint32_t i = 0; i < self->wire->n_tensors && *status == GGML_STATUS_SUCCESS; i++) {
@@ -119,7 +105,7 @@ static int bind(struct rebuilt *self, enum ggml_status *status)
 }
 
 /* While ggml builds the graph, a tensor's flags decide whether one without an op is a node (a parameter) or a leaf. */
-static void set_building_flags(struct rebuilt *self)
+static void set_building_flags(struct apir_rebuilt *self)
 {
     for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
         bool is_parameter = self->place[i] && self->tensors[i].op == GGML_OP_NONE;
@@ -129,7 +115,7 @@ static void set_building_flags(struct rebuilt *self)
 
 /* Whether a node soon after this one writes over its value, so that nobody else can use it. Allocators give memory that
  * is free again to the next who need some, and many ops work in place. */
-static bool is_overwritten(const struct rebuilt *self, uint32_t position)
+static bool is_overwritten(const struct apir_rebuilt *self, uint32_t position)
 {
     const struct ggml_tensor *node = &self->tensors[self->wire->nodes[position]];
     const char *start = node->data, *end = start + ggml_nbytes(node);
@@ -147,7 +133,7 @@ static bool is_overwritten(const struct rebuilt *self, uint32_t position)
 
 /* Whether something outside this graph may use the value of a node, too. Deployed guests do not say how often a value is
  * used in all. */
-static bool is_used_elsewhere(const struct rebuilt *self, uint32_t tensor)
+static bool is_used_elsewhere(const struct apir_rebuilt *self, uint32_t tensor)
 {
     if (self->deployed)
         return self->uses[tensor] > 0 && !is_overwritten(self, self->place[tensor] - 1);
@@ -156,7 +142,7 @@ static bool is_used_elsewhere(const struct rebuilt *self, uint32_t tensor)
 
 /* The guest's flags. A value that the guest's whole graph uses more often than this part of it must not be fused away:
  * it is marked as an output. */
-static void set_running_flags(struct rebuilt *self)
+static void set_running_flags(struct apir_rebuilt *self)
 {
     for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
         self->tensors[i].flags = (int32_t)self->wire->tensors[i].flags;
@@ -165,7 +151,7 @@ static void set_running_flags(struct rebuilt *self)
     }
 }
 
-static int build(struct rebuilt *self)
+static int build(struct apir_rebuilt *self)
 {
     size_t size = (size_t)self->wire->n_tensors + 1;
     struct ggml_init_params params = {.mem_size = ggml_graph_overhead_custom(size, false) + 1024, .no_alloc = true};
@@ -186,7 +172,7 @@ static int build(struct rebuilt *self)
     return 0;
 }
 
-static void finish(struct rebuilt *self)
+void apir_rebuilt_finish(struct apir_rebuilt *self)
 {
     if (self->context)
         ggml_free(self->context);
@@ -194,7 +180,7 @@ static void finish(struct rebuilt *self)
 }
 
 /* Whether the device can compute every node: one that cannot would end the process. */
-static bool is_supported(const struct rebuilt *self, const struct apir_stream *stream)
+static bool is_supported(const struct apir_rebuilt *self, const struct apir_stream *stream)
 {
     ggml_backend_dev_t device = ggml_backend_get_device(stream->host);
     for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
@@ -208,8 +194,7 @@ static bool is_supported(const struct rebuilt *self, const struct apir_stream *s
     return true;
 }
 
-/* Makes everything up to the graph that can be computed. */
-static int make(struct rebuilt *self, const struct apir_stream *stream, enum ggml_status *status)
+int apir_rebuilt_make(struct apir_rebuilt *self, const struct apir_stream *stream, enum ggml_status *status)
 {
     *status = GGML_STATUS_FAILED;
     int ret = describe(self);
@@ -222,7 +207,7 @@ static int make(struct rebuilt *self, const struct apir_stream *stream, enum ggm
     return ret == 0 && *status == GGML_STATUS_SUCCESS ? build(self) : ret;
 }
 
-static enum ggml_status compute_locked(struct rebuilt *self, struct apir_stream *stream)
+enum ggml_status apir_rebuilt_compute_locked(struct apir_rebuilt *self, struct apir_stream *stream)
 {
     enum ggml_status status = ggml_backend_graph_compute(stream->host, self->graph);
     atomic_fetch_add_explicit(&self->executor->graphs, 1, memory_order_relaxed);
@@ -233,147 +218,18 @@ static enum ggml_status compute_locked(struct rebuilt *self, struct apir_stream 
 int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph *graph,
                    struct apir_stream *stream, bool deployed, enum ggml_status *status)
 {
-    struct rebuilt self = {.executor = executor, .arena = arena, .wire = graph, .deployed = deployed};
-    int ret = make(&self, stream, status);
+    struct apir_rebuilt self = {.executor = executor, .arena = arena, .wire = graph, .deployed = deployed};
+    int ret = apir_rebuilt_make(&self, stream, status);
     if (ret == 0 && *status == GGML_STATUS_SUCCESS) {
         pthread_mutex_lock(&stream->lock);
-        *status = compute_locked(&self, stream);
+        *status = apir_rebuilt_compute_locked(&self, stream);
         pthread_mutex_unlock(&stream->lock);
     }
-    finish(&self);
+    apir_rebuilt_finish(&self);
     return ret;
 }
 
-/* A graph that stays, at the same addresses: backends recognise what they have seen. It does not keep its buffers. */
-struct apir_kept_graph {
-    struct apir_arena arena; /* of all below */
-    struct apir_graph wire;
-    struct rebuilt rebuilt;
-};
-
-void apir_kept_graph_destroy(struct apir_kept_graph *kept)
-{
-    if (!kept)
-        return;
-    finish(&kept->rebuilt);
-    apir_arena_finish(&kept->arena);
-    free(kept);
-}
-
-static int fetch(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph_compute_args *args,
-                 struct apir_graph *graph)
-{
-    struct apir_dec dec;
-    int ret = apir_graph_fetch(executor, arena, args->shm, args->shm_offset, args->size, &dec);
-    if (ret < 0)
-        return ret;
-    apir_decode_graph(&dec, graph);
-    return apir_dec_finish(&dec) ? 0 : -EBADMSG;
-}
-
-/* Fetches the graph and runs it. */
-static int run_once(struct apir_executor *executor, const struct apir_graph_compute_args *args,
-                    struct apir_stream *stream, enum ggml_status *status)
-{
-    struct apir_arena arena = {0};
-    struct apir_graph graph;
-    int ret = fetch(executor, &arena, args, &graph);
-    if (ret == 0)
-        ret = apir_graph_run(executor, &arena, &graph, stream, false, status);
-    apir_arena_finish(&arena);
-    return ret;
-}
-
-static void keep_locked(struct apir_stream *stream, uint32_t number, struct apir_kept_graph *kept)
-{
-    apir_kept_graph_destroy(stream->kept[number - 1]);
-    stream->kept[number - 1] = kept;
-}
-
-/* The same, and keeps it after success. */
-static int run_and_keep(struct apir_executor *executor, const struct apir_graph_compute_args *args,
-                        struct apir_stream *stream, enum ggml_status *status)
-{
-    struct apir_kept_graph *kept = calloc(1, sizeof *kept);
-    if (!kept)
-        return -ENOMEM;
-    kept->rebuilt = (struct rebuilt){.executor = executor, .arena = &kept->arena, .wire = &kept->wire};
-    int ret = fetch(executor, &kept->arena, args, &kept->wire);
-    if (ret == 0)
-        ret = make(&kept->rebuilt, stream, status);
-    if (ret == 0 && *status == GGML_STATUS_SUCCESS) {
-        pthread_mutex_lock(&stream->lock);
-        *status = compute_locked(&kept->rebuilt, stream);
-        apir_buffer_uses_release(executor, &kept->rebuilt.buffers);
-        if (*status == GGML_STATUS_SUCCESS) {
-            keep_locked(stream, args->graph, kept);
-            kept = NULL;
-        }
-        pthread_mutex_unlock(&stream->lock);
-    }
-    apir_kept_graph_destroy(kept);
-    return ret;
-}
-
-static struct apir_stream *get_stream(struct apir_executor *executor, uint64_t handle)
-{
-    return (struct apir_stream *)apir_object_table_get(&executor->objects, handle, APIR_OBJECT_STREAM);
-}
-
-/* A stream whose graph has failed computes none until the guest was told: those that follow may need its results. */
-static bool has_failed(struct apir_stream *stream)
-{
-    pthread_mutex_lock(&stream->lock);
-    bool failed = stream->status != GGML_STATUS_SUCCESS;
-    pthread_mutex_unlock(&stream->lock);
-    return failed;
-}
-
-/* What a handler returns for the outcome of a graph: status if all else was good. */
-static int conclude(struct apir_stream *stream, int ret, enum ggml_status status)
-{
-    if (ret < 0 || status == GGML_STATUS_SUCCESS)
-        return ret;
-    pthread_mutex_lock(&stream->lock);
-    stream->status = status;
-    pthread_mutex_unlock(&stream->lock);
-    return (int)apir_graph_status_from_ggml(status);
-}
-
-int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
-{
-    (void)scratch; /* a graph's memory is not kept for later calls */
-    struct apir_executor *executor = data;
-    struct apir_stream *stream = get_stream(executor, args->stream);
-    if (!stream)
-        return -ENOENT;
-    enum ggml_status status = GGML_STATUS_SUCCESS;
-    int ret = 0;
-    if (!has_failed(stream))
-        ret = args->graph ? run_and_keep(executor, args, stream, &status) : run_once(executor, args, stream, &status);
-    ret = conclude(stream, ret, status);
-    apir_object_table_put(&executor->objects, &stream->object);
-    return ret;
-}
-
-int handle_stream_collect(void *data, struct apir_arena *scratch, const struct apir_stream_collect_args *args,
-                          struct apir_stream_collect_reply *reply)
-{
-    (void)scratch;
-    struct apir_executor *executor = data;
-    struct apir_stream *stream = get_stream(executor, args->stream);
-    if (!stream)
-        return -ENOENT;
-    pthread_mutex_lock(&stream->lock);
-    reply->status = apir_graph_status_from_ggml(stream->status);
-    stream->status = GGML_STATUS_SUCCESS;
-    pthread_mutex_unlock(&stream->lock);
-    apir_object_table_put(&executor->objects, &stream->object);
-    return 0;
-}
-
-/* What backends attach to tensors is gone with the reset of a buffer. */
-static int bind_anew(struct rebuilt *self, enum ggml_status *status)
+int apir_rebuilt_bind_anew(struct apir_rebuilt *self, enum ggml_status *status)
 {
     for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
         self->tensors[i].buffer = NULL;
@@ -381,42 +237,4 @@ static int bind_anew(struct rebuilt *self, enum ggml_status *status)
         self->tensors[i].extra = NULL;
     }
     return bind(self, status);
-}
-
-static int rerun_locked(struct apir_stream *stream, uint32_t number, enum ggml_status *status)
-{
-    struct apir_kept_graph *kept = stream->kept[number - 1];
-    if (!kept)
-        return -ENOENT;
-    struct rebuilt *rebuilt = &kept->rebuilt;
-    int ret = apir_buffer_uses_hold(rebuilt->executor, &rebuilt->buffers);
-    if (ret < 0)
-        return ret;
-    *status = GGML_STATUS_SUCCESS;
-    if (ret == 1 || rebuilt->unbound)
-        ret = bind_anew(rebuilt, status);
-    rebuilt->unbound = ret < 0 || *status != GGML_STATUS_SUCCESS;
-    if (!rebuilt->unbound)
-        *status = compute_locked(rebuilt, stream);
-    apir_buffer_uses_release(rebuilt->executor, &rebuilt->buffers);
-    return ret;
-}
-
-int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args)
-{
-    (void)scratch;
-    struct apir_executor *executor = data;
-    struct apir_stream *stream = get_stream(executor, args->stream);
-    if (!stream)
-        return -ENOENT;
-    enum ggml_status status = GGML_STATUS_SUCCESS;
-    int ret = 0;
-    if (!has_failed(stream)) {
-        pthread_mutex_lock(&stream->lock);
-        ret = rerun_locked(stream, args->graph, &status);
-        pthread_mutex_unlock(&stream->lock);
-    }
-    ret = conclude(stream, ret, status);
-    apir_object_table_put(&executor->objects, &stream->object);
-    return ret;
 }

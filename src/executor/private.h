@@ -251,6 +251,7 @@ int handle_buffer_write(void *data, struct apir_arena *scratch, const struct api
 int handle_buffer_read(void *data, struct apir_arena *scratch, const struct apir_buffer_read_args *args);
 int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args);
 int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args);
+int handle_graph_derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args);
 int handle_stream_collect(void *data, struct apir_arena *scratch, const struct apir_stream_collect_args *args,
                           struct apir_stream_collect_reply *reply);
 int handle_session_get_stats(void *data, struct apir_arena *scratch, struct apir_session_get_stats_reply *reply);

@@ -162,7 +162,7 @@ static void wrong_sequences_are_refused(void **state)
 static void unknown_call_numbers_are_refused(void **state)
 {
     (void)state;
-    const uint32_t calls[] = {0, APIR_CALL_TENSOR_COPY_ASYNC + 1, 255, 0x10000, 0x7fffffff, 0x80000000, UINT32_MAX};
+    const uint32_t calls[] = {0, APIR_CALL_GRAPH_DERIVE + 1, 255, 0x10000, 0x7fffffff, 0x80000000, UINT32_MAX};
     for (unsigned i = 0; i < n_messages; i++) {
         for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
             struct attempt attempt;
@@ -295,7 +295,7 @@ static void bad_handles_are_refused(void **state)
     unsigned calls = 0;
     for (unsigned i = 0; i < n_messages; i++)
         calls += spoil_message(&messages[i], 8) > 0;
-    assert_int_equal(calls, 20);
+    assert_int_equal(calls, 21);
     assert_next_session_is_served();
 }
 
@@ -305,7 +305,7 @@ static void bad_shared_memory_is_refused(void **state)
     unsigned calls = 0;
     for (unsigned i = 0; i < n_messages; i++)
         calls += spoil_message(&messages[i], 4) > 0;
-    assert_int_equal(calls, 7);
+    assert_int_equal(calls, 8);
     assert_next_session_is_served();
 }
 
@@ -399,6 +399,17 @@ static const struct bad out_of_range[] = {
     {APIR_CALL_GRAPH_COMPUTE, {{20, 8, APIR_MAX_GRAPH_BYTES + UINT64_C(1)}}},
     {APIR_CALL_GRAPH_COMPUTE, {{20, 8, UINT64_MAX}}},
     {APIR_CALL_GRAPH_COMPUTE, {{12, 8, UINT64_MAX - 4095}, {20, 8, 4096}}},
+    /* graph_derive: base, memory's offset, size, number */
+    {APIR_CALL_GRAPH_DERIVE, {{8, 4, 0}}},
+    {APIR_CALL_GRAPH_DERIVE, {{8, 4, 16}}},
+    {APIR_CALL_GRAPH_DERIVE, {{8, 4, APIR_MAX_GRAPHS + 1}}},
+    {APIR_CALL_GRAPH_DERIVE, {{16, 8, DATA_SIZE - 3}}},
+    {APIR_CALL_GRAPH_DERIVE, {{16, 8, UINT64_MAX - 3}}},
+    {APIR_CALL_GRAPH_DERIVE, {{24, 8, 0}}},
+    {APIR_CALL_GRAPH_DERIVE, {{24, 8, 8}}},
+    {APIR_CALL_GRAPH_DERIVE, {{24, 8, APIR_MAX_GRAPH_BYTES + UINT64_C(1)}}},
+    {APIR_CALL_GRAPH_DERIVE, {{32, 4, 0}}},
+    {APIR_CALL_GRAPH_DERIVE, {{32, 4, APIR_MAX_GRAPHS + 1}}},
     /* buffer_write: offset, count */
     {APIR_CALL_BUFFER_WRITE, {{8, 8, MAX_SIZE}}},
     {APIR_CALL_BUFFER_WRITE, {{8, 8, UINT64_MAX - 11}}},

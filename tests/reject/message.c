@@ -204,6 +204,25 @@ static void write_tensor_copy_async(struct context *context, struct apir_enc *ar
                                                     .destination = make_tensor(context, 128)});
 }
 
+/* Of the graph that a context which is used keeps: one tensor, as it was. Before that there is no shared memory. */
+static void write_graph_derive(struct context *context, struct apir_enc *args)
+{
+    const struct apir_graph_change change = {.index = 0, .tensor = make_tensor(context, 0)};
+    size_t size = 4;
+    if (context->data.data) {
+        struct apir_enc enc;
+        apir_enc_init(&enc, context->data.data, context->data.size);
+        apir_encode_graph_changes(&enc, &(struct apir_graph_changes){.changes = &change, .n_changes = 1});
+        assert_true(apir_enc_ok(&enc));
+        size = apir_enc_used(&enc);
+    }
+    apir_encode_graph_derive_args(args, &(struct apir_graph_derive_args){.stream = context->stream,
+                                                                         .base = 1,
+                                                                         .shm = context->data.id,
+                                                                         .size = size,
+                                                                         .graph = 2});
+}
+
 const struct message messages[] = {
     {APIR_CALL_LOAD_LIBRARY, "load_library", CONTEXT_OPEN, write_nothing, false},
     {APIR_CALL_NEGOTIATE, "negotiate", CONTEXT_LOADED, write_negotiate, true},
@@ -232,6 +251,7 @@ const struct message messages[] = {
     {APIR_CALL_BUFFER_WRITE, "buffer_write", CONTEXT_READY, write_buffer_write, false},
     {APIR_CALL_BUFFER_READ, "buffer_read", CONTEXT_READY, write_buffer_read, false},
     {APIR_CALL_TENSOR_COPY_ASYNC, "tensor_copy_async", CONTEXT_READY, write_tensor_copy_async, false},
+    {APIR_CALL_GRAPH_DERIVE, "graph_derive", CONTEXT_READY, write_graph_derive, false},
     {APIR_CALL_SESSION_GET_STATS, "session_get_stats", CONTEXT_READY, write_nothing, false},
 };
 const unsigned n_messages = sizeof messages / sizeof *messages;
