@@ -9,8 +9,7 @@
 enum {
     MAX_SPIN_NS = 2500 * 1000,      /* a token of a small model; who waits longer sleeps */
     SPIN_ON_NS = 20 * 1000 * 1000,
-    DOZE_FROM_NS = 2500 * 1000,
-    MAX_DOZE_NS = 50 * 1000 * 1000, /* a sleep that does not see the session's end */
+    MAX_MARGIN_NS = 500 * 1000,     /* by which a sleep ends before its wait is expected to */
 };
 
 /* A call may take as long as it takes, but a host that is gone is noticed: every so often it must take a command. */
@@ -111,13 +110,25 @@ static bool is_reached(void *data)
     return apir_ring_is_complete(goal->ring, goal->sequence);
 }
 
-/* Where nothing can wake a sleeper, it sleeps through most of the time that such waits last, and then looks often. */
-static void doze(struct apir_queue *queue, const struct apir_spin *spin)
+/* Sleeps through most of the time that such waits last, if that is long, and then looks for the rest: to be woken takes
+ * time, too, and some hosts cannot wake. */
+static void nap(struct apir_queue *queue, const struct apir_spin *spin, struct goal *goal)
 {
-    if (queue->session->transport->ops->wakes || spin->expected_ns <= DOZE_FROM_NS || queue->call == APIR_CALL_LOAD_LIBRARY)
+    struct apir_transport *transport = queue->session->transport;
+    struct apir_ring *ring = queue->ring.ring;
+    if (spin->expected_ns <= spin->max_ns || queue->call == APIR_CALL_LOAD_LIBRARY)
         return;
-    uint64_t ns = spin->expected_ns - spin->expected_ns / 8;
-    apir_clock_sleep(ns < MAX_DOZE_NS ? ns : MAX_DOZE_NS);
+    uint64_t margin = spin->expected_ns / 8 < MAX_MARGIN_NS ? spin->expected_ns / 8 : MAX_MARGIN_NS;
+    uint64_t ns = spin->expected_ns - margin;
+    apir_ring_want(ring, goal->sequence);
+    /* relaxed: a value to wait for a change of */
+    uint32_t seen = atomic_load_explicit(&ring->completed, memory_order_relaxed);
+    if (!transport->ops->wakes)
+        apir_clock_sleep(ns);
+    else if (!is_reached(goal))
+        transport->ops->wait(transport, &ring->completed, seen, &ring->sleeping, ns);
+    if (spin->allowed)
+        apir_spin_for(2 * margin, is_reached, goal);
 }
 
 /* A refused call that nobody waited for: 0, or its error. */
@@ -195,7 +206,8 @@ int apir_queue_wait_complete(struct apir_queue *queue, uint64_t sequence)
     int ret = 0;
     if (!may_spin(queue->session) || !apir_spin_until(spin, is_reached, &goal)) {
         apir_session_count(&queue->session->counters.sleeps, 1);
-        doze(queue, spin);
+        if (may_spin(queue->session))
+            nap(queue, spin, &goal);
         ret = sleep_until_complete(queue, sequence, start);
     }
     apir_spin_learn(spin, apir_clock_now() - start);

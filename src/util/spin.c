@@ -35,8 +35,8 @@ static uint64_t budget(const struct apir_spin *spin)
     return ns < spin->max_ns ? ns : spin->max_ns;
 }
 
-/* True when done; false when time is over. Time in which others run here counts. */
-static bool spin_for(uint64_t ns, bool (*done)(void *data), void *data)
+/* Time in which others run here counts. */
+bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data)
 {
     uint64_t start = apir_clock_now(), yielded = start;
     while (!look(done, data)) {
@@ -53,7 +53,7 @@ static bool spin_for(uint64_t ns, bool (*done)(void *data), void *data)
 
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data)
 {
-    return spin->allowed ? spin_for(budget(spin), done, data) : done(data);
+    return spin->allowed ? apir_spin_for(budget(spin), done, data) : done(data);
 }
 
 void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns)

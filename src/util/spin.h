@@ -24,6 +24,9 @@ void apir_spin_init(struct apir_spin *spin, uint64_t max_ns);
  * processor get it, every so often. */
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data);
 
+/* The same for ns. */
+bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data);
+
 /* Tells how long a wait has lasted in all, sleep included; the next ones are judged by it. */
 void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns);
 
