@@ -229,8 +229,18 @@ int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, con
     return ret;
 }
 
+static bool has_extras(const struct apir_rebuilt *self)
+{
+    for (uint32_t i = 0; i < self->wire->n_tensors; i++)
+        if (self->tensors[i].extra)
+            return true;
+    return false;
+}
+
 int apir_rebuilt_bind_anew(struct apir_rebuilt *self, enum ggml_status *status)
 {
+    if (!self->unbound && !has_extras(self)) /* most backends attach nothing */
+        return 0;
     for (uint32_t i = 0; i < self->wire->n_tensors; i++) {
         self->tensors[i].buffer = NULL;
         self->tensors[i].data = NULL;
