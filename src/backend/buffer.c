@@ -233,7 +233,7 @@ static void move(const struct apir_transfer *transfer)
         return;
     struct apir_queue *queue = begin(buffer);
     int ret = queue ? apir_transfer_run(transfer, queue) : -EPIPE;
-    bool failed = ret < 0 || apir_queue_failed(queue) != 0;
+    bool failed = ret < 0 || apir_queue_is_spoilt(queue);
     if (queue)
         end(buffer, queue, ret, "transfer of tensor data");
     if (failed && !transfer->to_host)

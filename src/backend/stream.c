@@ -104,6 +104,7 @@ void apir_stream_free(ggml_backend_t backend)
     apir_stream_synchronize(backend);
     apir_call_stream_destroy(stream->queue, &args);
     apir_queue_clear_failed(stream->queue); /* it goes on to serve buffers, and other streams */
+    apir_queue_forget_sources(stream->queue);
     apir_queue_close(stream->queue);
     apir_graph_sender_finish(&stream->sender);
     apir_graph_memory_finish(&stream->memory);
@@ -112,7 +113,7 @@ void apir_stream_free(ggml_backend_t backend)
 
 static bool has_failed(const struct apir_stream *stream)
 {
-    return apir_queue_failed(stream->queue) != 0 || apir_session_error(stream->device->reg->session) < 0;
+    return apir_queue_is_spoilt(stream->queue) || apir_session_error(stream->device->reg->session) < 0;
 }
 
 /* The application may have freed the memory since; and a forked child has none of it. */
@@ -230,6 +231,7 @@ bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const 
     struct apir_reg *reg = source->device->reg;
     struct apir_buffer *buffers[] = {own_buffer(source, src), own_buffer(source, dst)};
     struct apir_tensor_copy_async_args args;
+    apir_queue_take_from(destination->queue, source->queue); /* also if ggml copies in another way */
     if (!apir_session_posts_copies(reg->session) || !buffers[0] || !buffers[1] || has_failed(source) || apir_buffer_mirror_usage(buffers[1]) < 0 ||
         !apir_names_knows_type(&reg->names, src) || !apir_names_knows_type(&reg->names, dst))
         return false;
@@ -297,6 +299,7 @@ static enum ggml_status collect(struct apir_stream *stream)
     apir_graph_memory_finish(&stream->memory);
     stream->memory = (struct apir_graph_memory){0};
     apir_graph_sender_forget(&stream->sender);
+    apir_queue_forget_sources(stream->queue);
     stream->told = false;
     return ret == 0 && reply.status != APIR_GRAPH_STATUS_SUCCESS ? to_ggml(reply.status) : GGML_STATUS_FAILED;
 }
@@ -309,6 +312,10 @@ enum ggml_status apir_stream_graph_compute(ggml_backend_t backend, struct ggml_c
         return GGML_STATUS_FAILED;
     if (apir_queue_failed(stream->queue))
         return collect(stream);
+    if (has_failed(stream)) { /* another has, of whose results this one's are made */
+        apir_queue_forget_sources(stream->queue);
+        return GGML_STATUS_FAILED;
+    }
     const struct apir_graph_note *note = apir_graph_memory_find(&stream->memory, reg, cgraph);
     int ret = note ? recompute(stream, note) : compute_new(stream, cgraph);
     if (ret == -EOVERFLOW)

@@ -29,6 +29,7 @@ struct apir_queue {
     uint32_t call;              /* the one in flight */
     _Atomic uint64_t sequence;  /* of the last call begun; written under the lock, read by other queues */
     _Atomic uint32_t failed;    /* 0.x: how a posted call failed */
+    _Atomic uint64_t sources;   /* bit n: its results are made of those of queue n */
     bool expects_long;          /* until the next wait */
     struct apir_spin spins[APIR_QUEUE_KINDS]; /* of waits for short calls, and for long ones */
     uint64_t inside;            /* bytes of tensor data in the next request */

@@ -32,12 +32,18 @@ bool apir_queue_is_done(const struct apir_queue *queue, uint64_t sequence)
     return last - (uint32_t)((uint32_t)last - completed) >= sequence;
 }
 
+static struct apir_queue *queue_at(struct apir_session *session, uint32_t id)
+{
+    pthread_mutex_lock(&session->lock);
+    struct apir_queue *queue = id < APIR_MAX_QUEUES ? session->queues[id] : NULL;
+    pthread_mutex_unlock(&session->lock);
+    return queue;
+}
+
 /* Whether call `sequence` of queue `on` still runs. */
 static bool still_runs(struct apir_session *session, uint32_t on, uint64_t sequence)
 {
-    pthread_mutex_lock(&session->lock);
-    struct apir_queue *other = on < APIR_MAX_QUEUES ? session->queues[on] : NULL;
-    pthread_mutex_unlock(&session->lock);
+    struct apir_queue *other = queue_at(session, on);
     return other && !apir_queue_is_done(other, sequence) &&
            atomic_load_explicit(&other->sequence, memory_order_acquire) >= sequence;
 }
@@ -250,4 +256,28 @@ void apir_queue_clear_failed(struct apir_queue *queue)
     if (apir_queue_has_ring(queue))
         apir_ring_clear_failed(queue->ring.ring);
     atomic_store_explicit(&queue->failed, 0, memory_order_relaxed);
+}
+
+void apir_queue_take_from(struct apir_queue *queue, const struct apir_queue *source)
+{
+    /* relaxed, all of sources: by who uses the queues, and orders that as it does its data */
+    uint64_t sources = atomic_load_explicit(&source->sources, memory_order_relaxed) | UINT64_C(1) << source->id;
+    if (queue != source)
+        atomic_fetch_or_explicit(&queue->sources, sources, memory_order_relaxed);
+}
+
+bool apir_queue_is_spoilt(const struct apir_queue *queue)
+{
+    uint64_t sources = atomic_load_explicit(&queue->sources, memory_order_relaxed);
+    bool spoilt = apir_queue_failed(queue) != 0;
+    for (; sources && !spoilt; sources &= sources - 1) {
+        const struct apir_queue *source = queue_at(queue->session, (uint32_t)__builtin_ctzll(sources));
+        spoilt = source && apir_queue_failed(source) != 0;
+    }
+    return spoilt;
+}
+
+void apir_queue_forget_sources(struct apir_queue *queue)
+{
+    atomic_store_explicit(&queue->sources, 0, memory_order_relaxed);
 }

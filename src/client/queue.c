@@ -146,9 +146,14 @@ void apir_queue_close(struct apir_queue *queue)
 {
     if (!queue)
         return;
-    pthread_mutex_lock(&queue->session->lock);
-    queue->session->closed |= UINT64_C(1) << queue->id;
-    pthread_mutex_unlock(&queue->session->lock);
+    struct apir_session *session = queue->session;
+    uint64_t bit = UINT64_C(1) << queue->id;
+    pthread_mutex_lock(&session->lock);
+    session->closed |= bit;
+    for (uint32_t id = 0; id < APIR_MAX_QUEUES; id++) /* what it does for others from now on, they have not taken */
+        if (session->queues[id])
+            atomic_fetch_and_explicit(&session->queues[id]->sources, ~bit, memory_order_relaxed);
+    pthread_mutex_unlock(&session->lock);
 }
 
 void apir_queue_destroy(struct apir_queue *queue)

@@ -45,6 +45,14 @@ bool apir_queue_is_done(const struct apir_queue *queue, uint64_t sequence);
 uint32_t apir_queue_failed(const struct apir_queue *queue);
 void apir_queue_clear_failed(struct apir_queue *queue);
 
+/* Says that what the queue does from now on is made of results of source. */
+void apir_queue_take_from(struct apir_queue *queue, const struct apir_queue *source);
+
+/* Whether what calls of the queue have left cannot be relied on: one has failed, or one of a queue that it has taken from.
+ * forget_sources when somebody was told. */
+bool apir_queue_is_spoilt(const struct apir_queue *queue);
+void apir_queue_forget_sources(struct apir_queue *queue);
+
 /* Says that the calls to come are long ones (graphs), so that waiting for them is judged by such. The caller holds the
  * lock. */
 void apir_queue_expect_long(struct apir_queue *queue);

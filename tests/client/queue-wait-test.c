@@ -215,6 +215,52 @@ static void queue_does_not_wait_for_itself(void **state)
     gated_host_close(&g);
 }
 
+/* What a failure spoils: the queue's results, and those that were made of them. */
+static void set_failed(struct apir_queue *queue)
+{
+    apir_ring_fail(queue->ring.ring, APIR_GRAPH_STATUS_FAILED);
+}
+
+static void failure_spoils_what_was_taken(void **state)
+{
+    (void)state;
+    struct gated_host g;
+    gated_host_open(&g, UINT64_MAX);
+    struct apir_queue *second = apir_queue_open(g.session), *third = apir_queue_open(g.session);
+    apir_queue_take_from(second, g.queue);
+    apir_queue_take_from(third, second);
+    apir_queue_take_from(second, second);
+    assert_false(apir_queue_is_spoilt(third));
+    set_failed(g.queue);
+    assert_true(apir_queue_is_spoilt(g.queue));
+    assert_true(apir_queue_is_spoilt(second));
+    assert_true(apir_queue_is_spoilt(third));
+    assert_false(apir_queue_is_spoilt(apir_session_control(g.session)));
+    assert_int_equal(apir_queue_failed(third), 0);
+    apir_queue_forget_sources(third);
+    assert_false(apir_queue_is_spoilt(third));
+    apir_queue_clear_failed(g.queue);
+    assert_false(apir_queue_is_spoilt(second));
+    apir_queue_close(third);
+    apir_queue_close(second);
+    gated_host_close(&g);
+}
+
+/* Who uses its queue next is somebody else. */
+static void queue_that_was_closed_spoils_nothing(void **state)
+{
+    (void)state;
+    struct gated_host g;
+    gated_host_open(&g, UINT64_MAX);
+    struct apir_queue *second = apir_queue_open(g.session), *other = apir_queue_open(g.session);
+    apir_queue_take_from(second, other);
+    apir_queue_close(other);
+    set_failed(other);
+    assert_false(apir_queue_is_spoilt(second));
+    apir_queue_close(second);
+    gated_host_close(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +271,8 @@ int main(void)
         cmocka_unit_test(queue_waits_as_another_would),
         cmocka_unit_test(who_stands_in_for_a_queue_waits_for_its_own_events),
         cmocka_unit_test(queue_does_not_wait_for_itself),
+        cmocka_unit_test(failure_spoils_what_was_taken),
+        cmocka_unit_test(queue_that_was_closed_spoils_nothing),
     };
     return cmocka_run_group_tests_name("queue-wait", tests, NULL, NULL);
 }
