@@ -12,25 +12,31 @@ static struct apir_queue *home_of(struct apir_reg *reg, const struct apir_buffer
     return home ? home : apir_session_control(reg->session);
 }
 
-static void wait_for_call_locked(struct apir_queue *queue, const struct apir_order *order)
+/* The calls at bits of `queues`. */
+static void wait_for_locked(struct apir_queue *queue, uint64_t queues, const uint64_t *calls)
 {
-    if (order->sequence)
-        apir_queue_wait_for(queue, order->queue, order->sequence);
+    for (; queues; queues &= queues - 1) {
+        uint32_t on = (uint32_t)__builtin_ctzll(queues);
+        apir_queue_wait_for(queue, on, calls[on]);
+    }
+}
+
+static void wait_for_calls_locked(struct apir_queue *queue, const struct apir_order *order)
+{
+    wait_for_locked(queue, order->callers, order->calls);
 }
 
 static void wait_for_all_locked(struct apir_queue *queue, const struct apir_order *order)
 {
-    wait_for_call_locked(queue, order);
-    for (uint64_t streams = order->streams; streams; streams &= streams - 1) {
-        uint32_t on = (uint32_t)__builtin_ctzll(streams);
-        apir_queue_wait_for(queue, on, order->uses[on]);
-    }
+    wait_for_calls_locked(queue, order);
+    wait_for_locked(queue, order->streams, order->uses);
 }
 
 static void note_call_locked(const struct apir_queue *queue, struct apir_buffer *buffer, uint64_t sequence)
 {
-    buffer->order.queue = apir_queue_id(queue);
-    buffer->order.sequence = sequence;
+    uint32_t id = apir_queue_id(queue);
+    buffer->order.callers |= UINT64_C(1) << id;
+    buffer->order.calls[id] = sequence;
 }
 
 /* What is noted points to calls that were noted before only, hence no two queues wait for each other. */
@@ -75,7 +81,7 @@ void apir_order_stream(struct apir_reg *reg, struct apir_queue *queue, struct ap
     pthread_mutex_lock(&reg->order_lock);
     for (uint32_t i = 0; i < n; i++) {
         if (buffers[i] && buffers[i] != last) { /* neighbours are often in one buffer */
-            wait_for_call_locked(queue, &buffers[i]->order);
+            wait_for_calls_locked(queue, &buffers[i]->order);
             note_stream_locked(queue, &buffers[i]->order);
         }
         last = buffers[i];

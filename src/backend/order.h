@@ -15,8 +15,8 @@ struct apir_reg;
 /* What is known of a buffer; guarded by the registration's order_lock. */
 struct apir_order {
     struct apir_queue *home;           /* borrowed; of the stream that used it last, NULL: no stream has */
-    uint32_t queue;                    /* of the last call about the buffer, if sequence is not 0 */
-    uint64_t sequence;
+    uint64_t callers;                  /* bit q: there were calls about it in queue q; several threads may make such */
+    uint64_t calls[APIR_MAX_QUEUES];   /* the last one of each */
     uint64_t streams;                  /* bit q: queue q has used it in its stream */
     uint64_t uses[APIR_MAX_QUEUES];    /* the last such call of each */
 };

@@ -233,7 +233,7 @@ int apir_queue_sync_to(struct apir_queue *queue, uint64_t sequence)
     if (ret == 0)
         ret = refusal(queue);
     if (ret < 0)
-        apir_session_fail(queue->session, ret, apir_call_name(queue->call));
+        apir_session_fail(queue->session, ret, "calls that were posted");
     return ret;
 }
 
