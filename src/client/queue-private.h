@@ -35,7 +35,7 @@ struct apir_queue {
     uint64_t inside;            /* bytes of tensor data in the next request */
     struct apir_dependency waits[APIR_MAX_WAITS];
     uint32_t n_waits;
-    uint64_t own_wait;         /* of its own calls, for those that stand in for it */
+    uint64_t own_wait;         /* of its next call, for those that stand in for it */
     struct apir_arena scratch; /* of a call that is served here */
     uint8_t *reply;            /* private copy of the reply, when the caller gave no arena */
 };

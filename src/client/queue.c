@@ -329,6 +329,7 @@ static int64_t take_sequence(struct apir_queue *queue, const struct apir_enc *re
     }
     uint64_t sequence = apir_queue_next(queue);
     queue->n_waits = 0; /* they are in the request; those of one that does not fit are left to the next */
+    queue->own_wait = 0;
     atomic_store_explicit(&queue->sequence, sequence, memory_order_release);
     return (int64_t)sequence;
 }
