@@ -95,3 +95,10 @@ void apir_order_stream_end(struct apir_reg *reg, struct apir_queue *queue, struc
     buffer->order.uses[apir_queue_id(queue)] = apir_queue_next(queue) - 1;
     pthread_mutex_unlock(&reg->order_lock);
 }
+
+void apir_order_give(struct apir_reg *reg, struct apir_buffer *buffer, struct apir_queue *queue)
+{
+    pthread_mutex_lock(&reg->order_lock);
+    buffer->order.home = queue;
+    pthread_mutex_unlock(&reg->order_lock);
+}

@@ -36,4 +36,7 @@ void apir_order_stream(struct apir_reg *reg, struct apir_queue *queue, struct ap
 /* The last call of the queue, whose lock the caller has held since apir_order_stream, was the last of such work. */
 void apir_order_stream_end(struct apir_reg *reg, struct apir_queue *queue, struct apir_buffer *buffer);
 
+/* Calls about the buffer take this queue from now on: its stream has the content. */
+void apir_order_give(struct apir_reg *reg, struct apir_buffer *buffer, struct apir_queue *queue);
+
 #endif

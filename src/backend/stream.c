@@ -232,6 +232,8 @@ bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const 
     struct apir_buffer *buffers[] = {own_buffer(source, src), own_buffer(source, dst)};
     struct apir_tensor_copy_async_args args;
     apir_queue_take_from(destination->queue, source->queue); /* also if ggml copies in another way */
+    if (buffers[1])
+        apir_order_give(reg, buffers[1], destination->queue);
     if (!apir_session_posts_copies(reg->session) || !buffers[0] || !buffers[1] || has_failed(source) || apir_buffer_mirror_usage(buffers[1]) < 0 ||
         !apir_names_knows_type(&reg->names, src) || !apir_names_knows_type(&reg->names, dst))
         return false;
@@ -244,6 +246,7 @@ bool apir_stream_cpy_tensor_async(ggml_backend_t from, ggml_backend_t to, const 
     int ret = apir_call_tensor_copy_async(source->queue, &args);
     source->work = last_call(source);
     apir_queue_unlock(source->queue);
+    apir_order_give(reg, buffers[1], destination->queue);
     apir_queue_wait_for(destination->queue, apir_queue_id(source->queue), source->work);
     return ret == 0;
 }

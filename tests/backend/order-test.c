@@ -206,6 +206,18 @@ static void calls_of_two_threads_in_two_queues_are_both_waited_for(void **state)
     tear_down(&f);
 }
 
+static void buffer_that_is_given_to_a_queue_waits_there_for_who_used_it(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    use_in_stream(&f, 1, &f.one);
+    apir_order_give(&f.reg, &f.one, f.queues[2]);
+    assert_ptr_equal(call_about(&f, &f.one, NULL), f.queues[2]);
+    EXPECT_WAITS(&f, 0, 1);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +228,7 @@ int main(void)
         cmocka_unit_test(call_about_two_buffers_waits_for_both),
         cmocka_unit_test(same_buffer_among_others_is_noted_once_or_more),
         cmocka_unit_test(work_of_several_calls_is_waited_for_to_its_end),
+        cmocka_unit_test(buffer_that_is_given_to_a_queue_waits_there_for_who_used_it),
         cmocka_unit_test(calls_of_two_threads_in_two_queues_are_both_waited_for),
     };
     return cmocka_run_group_tests_name("order", tests, NULL, NULL);
