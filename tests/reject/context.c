@@ -146,7 +146,10 @@ int context_group_setup(void **state)
     (void)state;
     ggml_log_set(say_nothing, NULL);
     context_open(&context, CONTEXT_LOADED);
-    setenv("APIR_TEST_LIBRARY", context.host.executor->library.files[0].path, 0);
+    struct apir_library *library = &context.host.executor->library;
+    pthread_mutex_lock(&library->lock); /* another thread has filled it */
+    setenv("APIR_TEST_LIBRARY", library->files[0].path, 0);
+    pthread_mutex_unlock(&library->lock);
     return context_close(&context);
 }
 
