@@ -7,6 +7,7 @@
 enum {
     LOOKS = 32,                /* between two readings of the clock */
     YIELD_EVERY_NS = 50 * 1000,
+    FADE = 64,                 /* part of a peak that is forgotten with each wait */
     MEMORY = 4,                /* the last wait counts for 1 part, those before it for 4 */
 };
 
@@ -31,7 +32,8 @@ static uint64_t budget(const struct apir_spin *spin)
 {
     if (spin->expected_ns > spin->max_ns)
         return APIR_SPIN_MIN_NS;
-    uint64_t ns = APIR_SPIN_MIN_NS + 2 * spin->expected_ns;
+    uint64_t longest = spin->expected_ns > spin->peak_ns ? spin->expected_ns : spin->peak_ns;
+    uint64_t ns = APIR_SPIN_MIN_NS + 2 * longest;
     return ns < spin->max_ns ? ns : spin->max_ns;
 }
 
@@ -62,4 +64,8 @@ void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns)
     uint64_t waited = waited_ns < MEMORY * spin->max_ns ? waited_ns : MEMORY * spin->max_ns;
     spin->expected_ns += waited / MEMORY;
     spin->expected_ns -= spin->expected_ns / (MEMORY + 1);
+    /* between many short waits comes one that is longer: a program that thinks about the token */
+    spin->peak_ns -= spin->peak_ns / FADE;
+    if (waited_ns <= spin->max_ns && waited_ns > spin->peak_ns)
+        spin->peak_ns = waited_ns;
 }

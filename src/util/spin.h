@@ -14,7 +14,8 @@ enum {
 struct apir_spin {
     bool allowed;         /* there is another processor for the other side */
     uint64_t max_ns;      /* the longest time to look */
-    uint64_t expected_ns; /* how long waits have lasted of late */
+    uint64_t expected_ns; /* how long waits have lasted of late, on average */
+    uint64_t peak_ns;     /* the longest of those that were worth to be looked for; it fades */
 };
 
 /* Looks for max_ns at most. */

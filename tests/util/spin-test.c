@@ -55,10 +55,26 @@ static void waits_are_looked_for_as_long_as_they_last_of_late(void **state)
     for (int i = 0; i < 50; i++)
         apir_spin_learn(&spin, 150000);
     assert_uint_in_range(spin.expected_ns, 120000, 180000);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 500; i++)
         apir_spin_learn(&spin, 1000);
     assert_uint_in_range(spin.expected_ns, 500, 2000);
-    assert_true(time_in_vain(&spin) < 500000);
+    assert_true(time_in_vain(&spin) < 100000);
+}
+
+static void rare_longer_waits_are_looked_for(void **state)
+{
+    (void)state;
+    struct apir_spin spin;
+    apir_spin_init(&spin, 1000000);
+    spin.allowed = true;
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 20; i++)
+            apir_spin_learn(&spin, 1000);
+        apir_spin_learn(&spin, 400000);
+    }
+    for (int i = 0; i < 20; i++)
+        apir_spin_learn(&spin, 1000);
+    assert_true(time_in_vain(&spin) >= 400000);
 }
 
 static void long_waits_are_not_looked_for(void **state)
@@ -92,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_done_is_not_waited_for),
         cmocka_unit_test(waits_are_looked_for_as_long_as_they_last_of_late),
+        cmocka_unit_test(rare_longer_waits_are_looked_for),
         cmocka_unit_test(long_waits_are_not_looked_for),
         cmocka_unit_test(one_processor_is_left_to_the_other_side),
     };
