@@ -371,6 +371,75 @@ static void noise_in_the_ring_stays_in_the_ring(void **state)
     drop_pair(pair);
 }
 
+/* Stores noise to the words of the other side until told to stop. */
+struct vandal {
+    struct apir_ring *ring;
+    bool is_guest;
+    _Atomic bool stop;
+};
+
+static void *vandalise(void *data)
+{
+    struct vandal *vandal = data;
+    struct apir_ring *ring = vandal->ring;
+    _Atomic uint32_t *of_guest[] = {&ring->tail, &ring->sleeping, &ring->wanted, &ring->failed, &ring->parked};
+    _Atomic uint32_t *of_worker[] = {&ring->head, &ring->parked, &ring->completed, &ring->failed, &ring->sleeping};
+    uint32_t x = 4321;
+    while (!atomic_load_explicit(&vandal->stop, memory_order_relaxed)) {
+        x = x * 1664525 + 1013904223;
+        _Atomic uint32_t *word = (vandal->is_guest ? of_guest : of_worker)[(x >> 8) % 5];
+        atomic_store_explicit(word, x % 3 ? (x >> 12) % 0x1000 * 8 : x, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+/* A guest whose positions change while they are used: what comes out fits, and is of the ring. */
+static void guest_that_changes_its_words_harms_nobody(void **state)
+{
+    (void)state;
+    struct pair *pair = make_pair();
+    struct vandal vandal = {.ring = pair->ring, .is_guest = true};
+    pthread_t thread;
+    for (uint32_t number = 0; push(pair, number) == 0; number++)
+        ;
+    assert_int_equal(pthread_create(&thread, NULL, vandalise, &vandal), 0);
+    for (uint32_t i = 0; i < STRESS; i++) {
+        int size = apir_ring_pop(&pair->consumer, pair->record);
+        assert_true(size == -EBADMSG || (size >= 0 && size <= APIR_MAX_RECORD));
+        if (size == 0 && apir_ring_park(&pair->consumer))
+            apir_ring_unpark(&pair->consumer);
+        apir_ring_complete(pair->ring, i);
+        apir_ring_fail(pair->ring, 1 + i % 3);
+    }
+    atomic_store(&vandal.stop, true);
+    pthread_join(thread, NULL);
+    drop_pair(pair);
+}
+
+/* The same the other way round: what goes in stays inside. */
+static void worker_that_changes_its_words_harms_nobody(void **state)
+{
+    (void)state;
+    struct pair *pair = make_pair();
+    struct vandal vandal = {.ring = pair->ring};
+    pthread_t thread;
+    uint8_t *reply = apir_ring_reply(pair->memory);
+    memset(reply, 0x5a, APIR_MAX_RECORD);
+    assert_int_equal(pthread_create(&thread, NULL, vandalise, &vandal), 0);
+    for (uint32_t i = 0; i < STRESS; i++) {
+        int ret = push(pair, i);
+        assert_true(ret == 0 || ret == -EAGAIN || ret == -EBADMSG);
+        apir_ring_take_parked(pair->ring);
+        apir_ring_is_complete(pair->ring, i);
+        apir_ring_failed(pair->ring);
+    }
+    atomic_store(&vandal.stop, true);
+    pthread_join(thread, NULL);
+    for (uint32_t i = 0; i < APIR_MAX_RECORD; i++)
+        assert_int_equal(reply[i], 0x5a);
+    drop_pair(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +459,8 @@ int main(void)
         cmocka_unit_test(no_record_and_no_wake_up_is_lost),
         cmocka_unit_test(no_completion_is_slept_through),
         cmocka_unit_test(noise_in_the_ring_stays_in_the_ring),
+        cmocka_unit_test(guest_that_changes_its_words_harms_nobody),
+        cmocka_unit_test(worker_that_changes_its_words_harms_nobody),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
 }
