@@ -51,8 +51,10 @@ void apir_event_record(ggml_backend_t backend, ggml_backend_event_t event)
 void apir_event_wait(ggml_backend_t backend, ggml_backend_event_t event)
 {
     struct apir_queue *queue = apir_stream_queue(backend), *on = of(event)->queue;
-    if (on == queue)
+    if (on == queue) {
         apir_queue_wait_for_own(queue, of(event)->sequence);
-    else if (on)
+    } else if (on) {
         apir_queue_wait_for(queue, apir_queue_id(on), of(event)->sequence);
+        apir_queue_take_from(queue, on); /* who waits for results uses them */
+    }
 }

@@ -283,6 +283,33 @@ static void failure_is_passed_on_with_copies(void **state)
     assert_true(in_child(host.socket, pass_failure_on, NULL, NULL, 0));
 }
 
+/* The second works on with what the first leaves in a buffer of both. */
+static void wait_for_failure(void *data)
+{
+    (void)data;
+    struct desk first = open_desk(0), second = open_desk(0);
+    ggml_backend_event_t event = ggml_backend_event_new(ggml_backend_get_device(first.backend));
+    set_all(first.source, GGML_STATUS_ABORTED);
+    require(ggml_backend_graph_compute_async(first.backend, first.graph) == GGML_STATUS_SUCCESS, "a graph is on its way");
+    ggml_backend_event_record(event, first.backend);
+    ggml_backend_event_wait(second.backend, event);
+    ggml_backend_event_synchronize(event);
+    expect_all(second.result, DATA, "what was there before is"); /* no backend has used it */
+    require(compute(&second) == GGML_STATUS_FAILED, "who waits for a failure is told");
+    require(compute(&second) == GGML_STATUS_SUCCESS, "then it computes");
+    set_all(first.source, GGML_STATUS_SUCCESS);
+    expect_told(&first, GGML_STATUS_ABORTED);
+    ggml_backend_event_free(event);
+    close_desk(&first);
+    close_desk(&second);
+}
+
+static void failure_is_passed_on_with_events(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, wait_for_failure, NULL, NULL, 0));
+}
+
 /* Two places that overlap: no device copies that, and an application that asks for it has lost its way. */
 static void be_refused(void *data)
 {
@@ -318,6 +345,7 @@ int main(void)
         cmocka_unit_test(other_backends_do_not_notice),
         cmocka_unit_test(failure_ends_with_its_backend),
         cmocka_unit_test(failure_is_passed_on_with_copies),
+        cmocka_unit_test(failure_is_passed_on_with_events),
         cmocka_unit_test(refusal_ends_the_session_with_one_line),
     };
     return cmocka_run_group_tests_name("failure", tests, start_host, stop_host);
