@@ -116,14 +116,12 @@ static bool has_failed(const struct apir_stream *stream)
     return apir_queue_is_spoilt(stream->queue) || apir_session_error(stream->device->reg->session) < 0;
 }
 
-/* The application may have freed the memory since; and a forked child has none of it. */
+/* The application may have freed the memory since. */
 static void zero_pending(const struct apir_stream *stream, const struct apir_transfer *transfer)
 {
-    struct apir_reg *reg = stream->device->reg;
     uint32_t shm;
     uint64_t offset;
-    if (apir_session_error(reg->session) != -EOWNERDEAD &&
-        apir_host_buffer_find(reg, transfer->data, transfer->rows * transfer->size, &shm, &offset))
+    if (apir_host_buffer_find(stream->device->reg, transfer->data, transfer->rows * transfer->size, &shm, &offset))
         apir_transfer_zero(transfer);
 }
 

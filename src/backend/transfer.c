@@ -40,8 +40,20 @@ static char *data_at(const struct apir_transfer *transfer, uint64_t row)
     return transfer->data + row * transfer->stride_data;
 }
 
+/* A forked child has none of the memory that was shared with the host. */
+static bool is_missing(const struct apir_transfer *transfer)
+{
+    struct apir_reg *reg = transfer->buffer ? transfer->buffer->device->reg : NULL;
+    uint32_t shm;
+    uint64_t offset;
+    return reg && apir_session_error(reg->session) == -EOWNERDEAD &&
+           apir_host_buffer_find(reg, transfer->data, 1, &shm, &offset);
+}
+
 void apir_transfer_zero(const struct apir_transfer *transfer)
 {
+    if (is_missing(transfer))
+        return;
     for (uint64_t row = 0; row < transfer->rows; row++)
         memset(data_at(transfer, row), 0, transfer->size);
 }

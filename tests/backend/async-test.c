@@ -569,7 +569,13 @@ static void fork_with_a_get_under_way(void *data)
     int status;
     pid_t pid = fork();
     if (pid == 0) {
+        struct ggml_tensor *tensor = ggml_get_first_tensor(u.desk.ctx);
+        unsigned char got = 1;
         ggml_backend_synchronize(u.desk.a);
+        ggml_backend_tensor_get_async(u.desk.a, tensor, u.memory, 0, 16); /* which is not there */
+        ggml_backend_tensor_get(tensor, u.memory, 0, 16);
+        ggml_backend_tensor_get(tensor, &got, 0, 1);
+        require(got == 0, "zeros");
         ggml_backend_buffer_free(u.shared);
         ggml_backend_buffer_free(u.buffer);
         close_desk(&u.desk);
