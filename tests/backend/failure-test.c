@@ -177,6 +177,42 @@ static void graphs_after_a_failure_do_not_hide_it(void **state)
     assert_true(in_child(host.socket, compute_after_a_failure, NULL, NULL, 0));
 }
 
+/* Graphs that differ a little each time, after one that fails: the host is told them by what differs. */
+static void change_after_a_failure(void *data)
+{
+    (void)data;
+    struct desk desk = open_desk(0);
+    for (int round = 0; round < 5; round++) {
+        bool told = false;
+        for (int i = 0; i < 30 && !told; i++) {
+            struct ggml_context *ctx = ggml_init((struct ggml_init_params){.mem_size = 1 << 16, .no_alloc = true});
+            struct ggml_tensor *scaled = ggml_scale_inplace(ctx, desk.source, (float)i);
+            struct ggml_cgraph *graph = ggml_new_graph_custom(ctx, 8, false);
+            ggml_set_name(scaled, FAKE_JUDGE);
+            ggml_build_forward_expand(graph, scaled);
+            require(ggml_backend_view_init(scaled) == GGML_STATUS_SUCCESS, "a view");
+            if (i == 10)
+                set_all(desk.source, GGML_STATUS_ABORTED);
+            enum ggml_status status = ggml_backend_graph_compute_async(desk.backend, graph);
+            told = status == GGML_STATUS_ABORTED;
+            require(told ? i > 10 : status == GGML_STATUS_SUCCESS, "status");
+            ggml_free(ctx);
+        }
+        ggml_backend_synchronize(desk.backend);
+        set_all(desk.source, GGML_STATUS_SUCCESS);
+        require(told || compute(&desk) == GGML_STATUS_ABORTED, "told");
+        require(compute(&desk) == GGML_STATUS_SUCCESS, "it computes again");
+        expect_all(desk.result, DATA, "data");
+    }
+    close_desk(&desk);
+}
+
+static void graphs_that_change_after_a_failure_do_not_hide_it(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, change_after_a_failure, NULL, NULL, 0));
+}
+
 static void get_in_every_way(void *data)
 {
     (void)data;
@@ -341,6 +377,7 @@ int main(void)
         cmocka_unit_test(failure_is_told_by_the_next_status_once),
         cmocka_unit_test(failure_is_logged_once),
         cmocka_unit_test(graphs_after_a_failure_do_not_hide_it),
+        cmocka_unit_test(graphs_that_change_after_a_failure_do_not_hide_it),
         cmocka_unit_test(results_of_a_failed_graph_are_zeros_however_they_are_got),
         cmocka_unit_test(other_backends_do_not_notice),
         cmocka_unit_test(failure_ends_with_its_backend),

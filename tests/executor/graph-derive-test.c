@@ -96,6 +96,28 @@ static void base_that_is_not_kept_is_refused(void **state)
     graph_maker_close(&m);
 }
 
+/* The guest does not know yet that the base has failed. */
+static void base_that_has_failed_is_no_mistake(void **state)
+{
+    (void)state;
+    struct graph_maker m;
+    struct apir_stream_collect_reply reply = {0};
+    const int32_t failed = GGML_STATUS_FAILED;
+    graph_maker_open_chain(&m);
+    m.tensors[2].name = FAKE_JUDGE;
+    const struct apir_buffer_write_args word = {
+        .buffer = m.buffer, .offset = 0, .data = (const uint8_t *)&failed, .n_data = sizeof failed};
+    assert_int_equal(handle_buffer_write(m.f.executor, &m.f.scratch, &word), 0);
+    assert_int_equal(graph_maker_compute_as(&m, 1), APIR_GRAPH_STATUS_FAILED);
+    struct apir_graph_change change = renamed(&m, "changed");
+    assert_int_equal(derive(&m, 1, 2, &change, 1), 0);
+    assert_int_equal(
+        handle_stream_collect(m.f.executor, &m.f.scratch, &(struct apir_stream_collect_args){m.stream}, &reply), 0);
+    assert_int_equal(reply.status, APIR_GRAPH_STATUS_FAILED);
+    assert_int_equal(graph_maker_recompute(&m, m.stream, 2), -ENOENT); /* it was skipped */
+    graph_maker_close(&m);
+}
+
 /* A graph that is put together of good parts is checked as any other. */
 static void changes_that_make_no_sense_are_refused(void **state)
 {
@@ -134,6 +156,7 @@ int main(void)
         cmocka_unit_test(both_are_kept),
         cmocka_unit_test(what_is_derived_outlives_its_base),
         cmocka_unit_test(base_that_is_not_kept_is_refused),
+        cmocka_unit_test(base_that_has_failed_is_no_mistake),
         cmocka_unit_test(changes_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests_name("derived graphs", tests, NULL, NULL);
