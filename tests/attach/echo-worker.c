@@ -123,7 +123,7 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
         return -1;
     case ECHO_HANG:
         hang(worker);
-        exit(1);
+        _exit(1);
     case ECHO_SLEEP:
         apir_clock_sleep((uint64_t)words[1] * MS);
         return 0;
@@ -133,7 +133,7 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
     case ECHO_ENVIRONMENT:
         return store(worker, words[1], words[2], (uint32_t)atoi(getenv("ECHO_VALUE") ? getenv("ECHO_VALUE") : "0"));
     case ECHO_EXIT:
-        exit((int)words[1]);
+        _exit((int)words[1]);
     default:
         return -1;
     }
