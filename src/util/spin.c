@@ -6,7 +6,8 @@
 
 enum {
     LOOKS = 32,                /* between two readings of the clock */
-    YIELD_EVERY_NS = 50 * 1000,
+    FIRST_YIELD_NS = 3 * 1000,  /* from the start: the other side may want this very processor */
+    LAST_YIELD_NS = 100 * 1000, /* apart, once it is known that it does not */
     FADE = 64,                 /* part of a peak that is forgotten with each wait */
     MEMORY = 4,                /* the last wait counts for 1 part, those before it for 4 */
 };
@@ -40,15 +41,16 @@ static uint64_t budget(const struct apir_spin *spin)
 /* Time in which others run here counts. */
 bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data)
 {
-    uint64_t start = apir_clock_now(), yielded = start;
+    uint64_t start = apir_clock_now(), yielded = start, apart = FIRST_YIELD_NS;
     while (!look(done, data)) {
         uint64_t now = apir_clock_now();
         if (now - start >= ns)
             return false;
-        if (now - yielded < YIELD_EVERY_NS)
+        if (now - yielded < apart)
             continue;
         sched_yield();
         yielded = now;
+        apart = 2 * apart < LAST_YIELD_NS ? 2 * apart : LAST_YIELD_NS;
     }
     return true;
 }
