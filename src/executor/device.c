@@ -93,6 +93,13 @@ static uint64_t usable_buffer_types(const struct apir_library *library, ggml_bac
     return mask;
 }
 
+/* Whether a tensor may need more memory than its data. ggml's public interface does not tell, but its own buffer type for
+ * the CPU is known to ask for no more; a program that makes its graphs anew asks a thousand times for each token. */
+static bool may_need_more(ggml_backend_buffer_type_t buft)
+{
+    return buft != ggml_backend_cpu_buffer_type();
+}
+
 int handle_device_get_info(void *data, struct apir_arena *scratch, const struct apir_device_get_info_args *args,
                            struct apir_device_get_info_reply *reply)
 {
@@ -110,7 +117,7 @@ int handle_device_get_info(void *data, struct apir_arena *scratch, const struct 
         .buffer_type_name = executor->library.devices[args->device].buffer_type_name,
         .alignment = ggml_backend_buft_get_alignment(buft),
         .max_buffer_size = max_size == SIZE_MAX ? UINT64_MAX : max_size,
-        .has_alloc_size = true, /* ggml's public interface does not tell */
+        .has_alloc_size = may_need_more(buft),
         .buffer_types = usable_buffer_types(&executor->library, device),
     };
     return 0;

@@ -51,6 +51,49 @@ static void known_op_is_the_devices_to_judge(void **state)
     fixture_close(&f);
 }
 
+static bool may_need_more(const char *library)
+{
+    struct fixture f;
+    struct apir_device_get_info_reply reply;
+    fixture_open(&f, library, NULL);
+    fixture_make_ready(&f);
+    assert_int_equal(
+        handle_device_get_info(f.executor, &f.scratch, &(struct apir_device_get_info_args){.device = 0}, &reply), 0);
+    bool more = reply.info.has_alloc_size;
+    fixture_close(&f);
+    return more;
+}
+
+static void memory_of_ggml_for_the_cpu_is_known_to_need_no_more_than_data(void **state)
+{
+    (void)state;
+    assert_false(may_need_more(LIBRARIES "/fake-good.so"));
+    assert_true(may_need_more(LIBRARIES "/fake-own-memory.so"));
+}
+
+/* What the test above takes for granted, for every type and op. */
+static void memory_of_ggml_for_the_cpu_needs_no_more_than_data(void **state)
+{
+    (void)state;
+    ggml_backend_buffer_type_t buft = ggml_backend_cpu_buffer_type();
+    for (int type = 0; type < GGML_TYPE_COUNT; type++) {
+        int64_t block = ggml_blck_size((enum ggml_type)type);
+        if (block == 0)
+            continue;
+        struct ggml_tensor tensor = {.type = (enum ggml_type)type, .ne = {3 * block, 5, 2, 1}};
+        tensor.nb[0] = ggml_type_size(tensor.type);
+        tensor.nb[1] = 3 * tensor.nb[0];
+        tensor.nb[2] = 5 * tensor.nb[1];
+        tensor.nb[3] = 2 * tensor.nb[2];
+        struct ggml_tensor source = tensor;
+        tensor.src[0] = tensor.src[1] = tensor.src[2] = tensor.src[3] = tensor.src[4] = &source;
+        for (int op = 0; op < GGML_OP_COUNT; op++) {
+            tensor.op = (enum ggml_op)op;
+            assert_int_equal(ggml_backend_buft_get_alloc_size(buft, &tensor), ggml_nbytes(&tensor));
+        }
+    }
+}
+
 static void unknown_op_is_not_supported_and_has_no_size(void **state)
 {
     (void)state;
@@ -136,6 +179,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_op_is_the_devices_to_judge),
+        cmocka_unit_test(memory_of_ggml_for_the_cpu_is_known_to_need_no_more_than_data),
+        cmocka_unit_test(memory_of_ggml_for_the_cpu_needs_no_more_than_data),
         cmocka_unit_test(unknown_op_is_not_supported_and_has_no_size),
         cmocka_unit_test(ops_that_make_no_sense_are_refused),
         cmocka_unit_test(no_questions_get_no_answers),
