@@ -12,11 +12,13 @@
 #include "apir-codec.h"
 #include "util/arena.h"
 #include "util/clock.h"
+#include "util/move.h"
 #include "util/spin.h"
 #include "wire/cs.h"
 #include "wire/ring.h"
 
 enum {
+    PATIENCE = 16,             /* between two moves: one may be in vain, and costs tens of microseconds */
     MAX_SPIN_NS = 1000 * 1000, /* what a program does between two tokens mostly takes less */
 };
 
@@ -28,6 +30,7 @@ struct apir_server_queue {
     pthread_t thread;
     _Atomic bool stopping;   /* the queue is closed, or all are */
     uint64_t completed;      /* sequence number of the last call answered; guarded by all->lock */
+    unsigned patience;       /* how often it may be too crowded here before this thread moves again */
     struct apir_spin spin;   /* of the wait for the next request */
     uint8_t *request;        /* private copy, APIR_MAX_RECORD */
     uint8_t *reply;          /* the same for the reply */
@@ -65,6 +68,18 @@ static bool has_work(void *data)
     return apir_ring_has_record(&queue->ring) || is_stopping(queue);
 }
 
+/* A guest on the same processor runs only when this thread does not. The kernel takes its time to part them. */
+static void leave_to_guest(struct apir_server_queue *queue)
+{
+    if (!apir_spin_is_crowded(&queue->spin))
+        return;
+    queue->spin.crowded = 0;
+    if (queue->patience)
+        queue->patience--;
+    else if (apir_move_away())
+        queue->patience = PATIENCE;
+}
+
 /* Returns when there is something to do; false when the queue is to end. A guest that stores to `parked` without need
  * costs its own worker a turn. */
 static bool wait_record(struct apir_server_queue *queue)
@@ -82,6 +97,7 @@ static bool wait_record(struct apir_server_queue *queue)
         apir_ring_unpark(&queue->ring);
     }
     apir_spin_learn(&queue->spin, apir_clock_now() - start);
+    leave_to_guest(queue);
     return !is_stopping(queue);
 }
 

@@ -38,9 +38,10 @@ static uint64_t budget(const struct apir_spin *spin)
     return ns < spin->max_ns ? ns : spin->max_ns;
 }
 
-/* Time in which others run here counts. */
-bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data)
+/* Time in which others run here counts. *helped: it was done as soon as others had run. */
+static bool spin_for(uint64_t ns, bool (*done)(void *data), void *data, bool *helped)
 {
+    *helped = false;
     uint64_t start = apir_clock_now(), yielded = start, apart = FIRST_YIELD_NS;
     while (!look(done, data)) {
         uint64_t now = apir_clock_now();
@@ -49,15 +50,29 @@ bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data)
         if (now - yielded < apart)
             continue;
         sched_yield();
+        *helped = done(data);
+        if (*helped)
+            return true;
         yielded = now;
         apart = 2 * apart < LAST_YIELD_NS ? 2 * apart : LAST_YIELD_NS;
     }
     return true;
 }
 
+bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data)
+{
+    bool helped;
+    return spin_for(ns, done, data, &helped);
+}
+
 bool apir_spin_until(struct apir_spin *spin, bool (*done)(void *data), void *data)
 {
-    return spin->allowed ? apir_spin_for(budget(spin), done, data) : done(data);
+    bool helped;
+    if (!spin->allowed)
+        return done(data);
+    bool is_done = spin_for(budget(spin), done, data, &helped);
+    spin->crowded = helped ? spin->crowded + 1 : 0;
+    return is_done;
 }
 
 void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns)

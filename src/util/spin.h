@@ -16,6 +16,7 @@ struct apir_spin {
     uint64_t max_ns;      /* the longest time to look */
     uint64_t expected_ns; /* how long waits have lasted of late, on average */
     uint64_t peak_ns;     /* the longest of those that were worth to be looked for; it fades */
+    unsigned crowded;     /* waits in a row that ended when this processor was left to others: the other side runs here */
 };
 
 /* Looks for max_ns at most. */
@@ -30,6 +31,12 @@ bool apir_spin_for(uint64_t ns, bool (*done)(void *data), void *data);
 
 /* Tells how long a wait has lasted in all, sleep included; the next ones are judged by it. */
 void apir_spin_learn(struct apir_spin *spin, uint64_t waited_ns);
+
+/* Whether the other side seems to run on this very processor, of several, for a while now. */
+static inline bool apir_spin_is_crowded(const struct apir_spin *spin)
+{
+    return spin->crowded >= 32;
+}
 
 /* Tells the processor that this is a loop that waits. */
 static inline void apir_spin_relax(void)

@@ -1,0 +1,11 @@
+/* Leaving a processor to somebody else. */
+#ifndef APIR_UTIL_MOVE_H
+#define APIR_UTIL_MOVE_H
+
+#include <stdbool.h>
+
+/* Moves the calling thread to another processor that it may use, if the machine has one to spare: no more runs than there
+ * are processors. Whether it did. Where it may run stays as it is. */
+bool apir_move_away(void);
+
+#endif
