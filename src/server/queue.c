@@ -19,6 +19,7 @@
 
 enum {
     PATIENCE = 16,             /* between two moves: one may be in vain, and costs tens of microseconds */
+    LONG_PATIENCE = 1024,      /* after one that found the machine busy */
     MAX_SPIN_NS = 1000 * 1000, /* what a program does between two tokens mostly takes less */
 };
 
@@ -76,8 +77,8 @@ static void leave_to_guest(struct apir_server_queue *queue)
     queue->spin.crowded = 0;
     if (queue->patience)
         queue->patience--;
-    else if (apir_move_away())
-        queue->patience = PATIENCE;
+    else
+        queue->patience = apir_move_away() ? PATIENCE : LONG_PATIENCE;
 }
 
 /* Returns when there is something to do; false when the queue is to end. A guest that stores to `parked` without need

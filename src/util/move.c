@@ -1,39 +1,44 @@
 #include "util/move.h"
 
-#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <stdint.h>
 
-#include "util/fd.h"
+#include "util/clock.h"
 
-/* How many threads of the machine run or want to, this one among them; 0: it cannot be told. */
-static unsigned count_running(void)
+enum {
+    STOLEN_NS = 50 * 1000, /* a yield that takes longer has let somebody run */
+};
+
+/* Moves the thread to one of `others`; it may then run on all that are allowed again, and the kernel may move it on. */
+static bool move_to(const cpu_set_t *others, const cpu_set_t *allowed)
 {
-    char text[64];
-    unsigned running = 0;
-    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t got = read(fd, text, sizeof text - 1);
-    apir_fd_close(&fd);
-    text[got > 0 ? got : 0] = '\0';
-    return sscanf(text, "%*s %*s %*s %u/", &running) == 1 ? running : 0;
+    if (CPU_COUNT(others) == 0 || sched_setaffinity(0, sizeof *others, others) < 0)
+        return false;
+    sched_setaffinity(0, sizeof *allowed, allowed);
+    return true;
+}
+
+static bool is_wanted_by_others(void)
+{
+    uint64_t start = apir_clock_now();
+    sched_yield();
+    return apir_clock_now() - start > STOLEN_NS;
 }
 
 bool apir_move_away(void)
 {
-    cpu_set_t allowed, others;
-    unsigned running = count_running();
+    cpu_set_t allowed, others, before;
     int here = sched_getcpu();
-    if (here < 0 || running == 0 || sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+    if (here < 0 || sched_getaffinity(0, sizeof allowed, &allowed) < 0)
         return false;
     others = allowed;
     CPU_CLR(here, &others);
-    if (CPU_COUNT(&others) == 0 || running > (unsigned)sysconf(_SC_NPROCESSORS_ONLN))
+    if (!move_to(&others, &allowed))
         return false;
-    if (sched_setaffinity(0, sizeof others, &others) < 0)
-        return false;
-    sched_setaffinity(0, sizeof allowed, &allowed); /* as it was: the kernel may move it on */
-    return true;
+    if (!is_wanted_by_others())
+        return true;
+    CPU_ZERO(&before);
+    CPU_SET(here, &before);
+    move_to(&before, &allowed);
+    return false;
 }

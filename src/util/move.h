@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Moves the calling thread to another processor that it may use, if the machine has one to spare: no more runs than there
- * are processors. Whether it did. Where it may run stays as it is. */
+/* Moves the calling thread to another processor that it may use, and back if that is wanted by others. Whether it is on
+ * another now. Where it may run stays as it is. */
 bool apir_move_away(void);
 
 #endif
