@@ -146,9 +146,10 @@ static int apply_changes(struct apir_kept_graph *kept, const struct apir_graph_d
     return 0;
 }
 
-static int run_derived(struct apir_executor *executor, const struct apir_graph_derive_args *args,
-                       struct apir_stream *stream, enum ggml_status *status)
+static int run_derived(struct apir_executor *executor, const void *data, struct apir_stream *stream,
+                       enum ggml_status *status)
 {
+    const struct apir_graph_derive_args *args = data;
     struct apir_kept_graph *kept = create_kept(executor);
     if (!kept)
         return -ENOMEM;
@@ -186,34 +187,39 @@ static int conclude(struct apir_stream *stream, int ret, enum ggml_status status
     return (int)apir_graph_status_from_ggml(status);
 }
 
-int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
+/* Has a stream compute, in the way of the call that args belong to, unless it has failed. */
+static int compute_in(struct apir_executor *executor, uint64_t handle,
+                      int (*run)(struct apir_executor *executor, const void *args, struct apir_stream *stream,
+                                 enum ggml_status *status),
+                      const void *args)
 {
-    (void)scratch; /* a graph's memory is not kept for later calls */
-    struct apir_executor *executor = data;
-    struct apir_stream *stream = get_stream(executor, args->stream);
+    struct apir_stream *stream = get_stream(executor, handle);
     if (!stream)
         return -ENOENT;
     enum ggml_status status = GGML_STATUS_SUCCESS;
-    int ret = 0;
-    if (!has_failed(stream))
-        ret = args->graph ? run_new(executor, args, stream, &status) : run_once(executor, args, stream, &status);
+    int ret = has_failed(stream) ? 0 : run(executor, args, stream, &status);
     ret = conclude(stream, ret, status);
     apir_object_table_put(&executor->objects, &stream->object);
     return ret;
 }
 
+static int run_described(struct apir_executor *executor, const void *data, struct apir_stream *stream,
+                         enum ggml_status *status)
+{
+    const struct apir_graph_compute_args *args = data;
+    return args->graph ? run_new(executor, args, stream, status) : run_once(executor, args, stream, status);
+}
+
+int handle_graph_compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
+{
+    (void)scratch; /* a graph's memory is not kept for later calls */
+    return compute_in(data, args->stream, run_described, args);
+}
+
 int handle_graph_derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct apir_stream *stream = get_stream(executor, args->stream);
-    if (!stream)
-        return -ENOENT;
-    enum ggml_status status = GGML_STATUS_SUCCESS;
-    int ret = has_failed(stream) ? 0 : run_derived(executor, args, stream, &status);
-    ret = conclude(stream, ret, status);
-    apir_object_table_put(&executor->objects, &stream->object);
-    return ret;
+    return compute_in(data, args->stream, run_derived, args);
 }
 
 int handle_stream_collect(void *data, struct apir_arena *scratch, const struct apir_stream_collect_args *args,
@@ -251,21 +257,19 @@ static int rerun_locked(struct apir_stream *stream, uint32_t number, enum ggml_s
     return ret;
 }
 
+static int run_again(struct apir_executor *executor, const void *data, struct apir_stream *stream,
+                     enum ggml_status *status)
+{
+    const struct apir_graph_recompute_args *args = data;
+    (void)executor;
+    pthread_mutex_lock(&stream->lock);
+    int ret = rerun_locked(stream, args->graph, status);
+    pthread_mutex_unlock(&stream->lock);
+    return ret;
+}
+
 int handle_graph_recompute(void *data, struct apir_arena *scratch, const struct apir_graph_recompute_args *args)
 {
     (void)scratch;
-    struct apir_executor *executor = data;
-    struct apir_stream *stream = get_stream(executor, args->stream);
-    if (!stream)
-        return -ENOENT;
-    enum ggml_status status = GGML_STATUS_SUCCESS;
-    int ret = 0;
-    if (!has_failed(stream)) {
-        pthread_mutex_lock(&stream->lock);
-        ret = rerun_locked(stream, args->graph, &status);
-        pthread_mutex_unlock(&stream->lock);
-    }
-    ret = conclude(stream, ret, status);
-    apir_object_table_put(&executor->objects, &stream->object);
-    return ret;
+    return compute_in(data, args->stream, run_again, args);
 }
