@@ -15,6 +15,7 @@
 #include "upstream/foreign.h"
 #include "util/log.h"
 #include "util/path-list.h"
+#include "worker-jail.h"
 
 enum {
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
@@ -34,6 +35,7 @@ enum option_id {
     OPTION_FUNCTIONS,
     OPTION_LOG_LEVEL,
     OPTION_PROBE,
+    OPTION_REQUIRE_SANDBOX,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -42,6 +44,7 @@ struct worker {
     int fd;
     unsigned long context;
     bool probe;
+    bool require_sandbox;
     struct apir_log log;
     struct apir_ggml_log ggml_log;
     struct apir_shm_table memory;
@@ -69,6 +72,7 @@ static const char usage[] =
     "  --upstream-functions INIT,CLEANUP\n"
     "                         numbers of two functions of a later protocol 0.x (none)\n"
     "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
+    "  --require-sandbox      do not serve unless every layer of the confinement holds\n"
     "  --probe                only load the library and list its devices\n"
     "  --help, --version\n";
 
@@ -138,6 +142,9 @@ static int parse_option(struct worker *worker, int option, const char *value)
     case OPTION_PROBE:
         worker->probe = true;
         return 1;
+    case OPTION_REQUIRE_SANDBOX:
+        worker->require_sandbox = true;
+        return 1;
     case OPTION_HELP:
         fputs(usage, stdout);
         return 0;
@@ -162,6 +169,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"upstream-functions", required_argument, NULL, OPTION_FUNCTIONS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"probe", no_argument, NULL, OPTION_PROBE},
+        {"require-sandbox", no_argument, NULL, OPTION_REQUIRE_SANDBOX},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {0},
@@ -265,6 +273,13 @@ static int serve(struct worker *worker)
     return ret < 0 ? 1 : 0;
 }
 
+/* Before a byte of the guest is read, and while there is one thread. */
+static bool enter_jail(const struct worker *worker)
+{
+    return apir_worker_jail_enter(worker->libraries, worker->backend_library, &worker->log) ||
+           !worker->require_sandbox;
+}
+
 static int run(struct worker *worker)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -279,7 +294,11 @@ static int run(struct worker *worker)
         apir_error(&worker->log, "out of memory");
         return 1;
     }
-    int ret = worker->probe ? probe(worker) : serve(worker);
+    int ret = 1;
+    if (worker->probe)
+        ret = probe(worker);
+    else if (enter_jail(worker))
+        ret = serve(worker);
     apir_executor_destroy(worker->executor);
     apir_shm_table_finish(&worker->memory);
     return ret;

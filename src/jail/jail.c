@@ -1,0 +1,92 @@
+#include "jail/jail.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "jail/files.h"
+
+enum {
+    MAX_FILES = 8192, /* a context's shared memory is closed once it is mapped; drivers have some hundred */
+};
+
+static const char *const names[APIR_JAIL_LAYERS] = {
+    [APIR_JAIL_NO_NEW_PRIVILEGES] = "no new privileges", [APIR_JAIL_CAPABILITIES] = "no capabilities",
+    [APIR_JAIL_LIMITS] = "limits",                       [APIR_JAIL_FILES] = "files",
+    [APIR_JAIL_NETWORK] = "no network",                  [APIR_JAIL_SCOPE] = "scope",
+};
+
+const char *apir_jail_layer_name(enum apir_jail_layer layer)
+{
+    return names[layer];
+}
+
+static int error_of(long ret)
+{
+    return ret < 0 ? errno : 0;
+}
+
+/* Out of the bounding set, too, as far as this process may; without new privileges none come back anyway. */
+static int drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return error_of(syscall(SYS_capset, &header, none));
+}
+
+/* No more than there were. */
+static int lower(int resource, rlim_t most)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) < 0)
+        return errno;
+    limit.rlim_max = limit.rlim_max < most ? limit.rlim_max : most;
+    limit.rlim_cur = limit.rlim_max;
+    return error_of(setrlimit(resource, &limit));
+}
+
+static int set_limits(void)
+{
+    int error = lower(RLIMIT_CORE, 0);
+    return error ? error : lower(RLIMIT_NOFILE, MAX_FILES);
+}
+
+void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_report *report)
+{
+    memset(report, 0, sizeof *report);
+    report->errors[APIR_JAIL_NO_NEW_PRIVILEGES] = error_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    apir_jail_restrict_files(options, report); /* without new privileges, or with a capability */
+    report->errors[APIR_JAIL_LIMITS] = set_limits();
+    report->errors[APIR_JAIL_CAPABILITIES] = drop_capabilities();
+}
+
+bool apir_jail_is_complete(const struct apir_jail_report *report)
+{
+    for (int i = 0; i < APIR_JAIL_LAYERS; i++)
+        if (report->errors[i])
+            return false;
+    return true;
+}
+
+void apir_jail_describe(const struct apir_jail_report *report, bool missing, char *text, size_t size)
+{
+    size_t used = 0;
+    if (size)
+        text[0] = '\0';
+    for (int i = 0; i < APIR_JAIL_LAYERS; i++) {
+        if ((report->errors[i] != 0) != missing)
+            continue;
+        int length = snprintf(text + used, size - used, "%s%s", used ? ", " : "", names[i]);
+        if (length < 0 || (size_t)length >= size - used)
+            return;
+        used += (size_t)length;
+    }
+}

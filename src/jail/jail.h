@@ -1,0 +1,45 @@
+/* Confinement of a process: what it can still do when somebody else has taken it over. Each layer stands for itself; one
+ * that the kernel does not have is reported, and the others hold. There is no way back. */
+#ifndef APIR_JAIL_JAIL_H
+#define APIR_JAIL_JAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum apir_jail_layer {
+    APIR_JAIL_NO_NEW_PRIVILEGES, /* nothing that is executed gains any: PR_SET_NO_NEW_PRIVS */
+    APIR_JAIL_CAPABILITIES,      /* none are left, and none come back */
+    APIR_JAIL_LIMITS,            /* no core dumps, a bounded number of files */
+    APIR_JAIL_FILES,             /* only what is listed can be opened, nothing be written: Landlock, Linux 5.13 */
+    APIR_JAIL_NETWORK,           /* no TCP: Landlock, Linux 6.7 */
+    APIR_JAIL_SCOPE,             /* no signals to, no abstract sockets of processes outside: Landlock, Linux 6.12 */
+    APIR_JAIL_LAYERS,
+};
+
+struct apir_jail_options {
+    const char *const *readable; /* files, and folders with all below, that may be read and mapped; those that are
+                                  * missing are skipped. Borrowed */
+    size_t n_readable;
+    const char *const *devices;  /* the same for device nodes, which may be written to, too */
+    size_t n_devices;
+    bool network;                /* it needs TCP */
+};
+
+/* Which layers hold: 0, or the errno that says why not. */
+struct apir_jail_report {
+    int errors[APIR_JAIL_LAYERS];
+};
+
+/* Confines this process and all that it starts. Called while there is one thread. */
+void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_report *report);
+
+/* "files", for people. */
+const char *apir_jail_layer_name(enum apir_jail_layer layer);
+
+/* Whether every layer holds. */
+bool apir_jail_is_complete(const struct apir_jail_report *report);
+
+/* Writes the names of the layers that do not hold, or of all that do, with ", " between them. */
+void apir_jail_describe(const struct apir_jail_report *report, bool missing, char *text, size_t size);
+
+#endif

@@ -1,0 +1,140 @@
+#include "worker-jail.h"
+
+#include <dlfcn.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ggml.h>
+
+#include "jail/jail.h"
+#include "util/log.h"
+
+enum {
+    MAX_PATHS = 128,
+};
+
+/* Libraries, drivers and what they read to find out about the machine; of /etc only what is meant for them. */
+static const char *const system_paths[] = {
+    "/usr", "/lib", "/lib32", "/lib64", "/bin", "/opt", "/nix/store", "/gnu/store", "/run/opengl-driver",
+    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/vulkan", "/etc/glvnd", "/etc/drirc",
+    "/etc/OpenCL", "/etc/nvidia", "/etc/localtime", "/etc/hwdata", "/proc", "/sys",
+};
+
+static const char *const device_patterns[] = {
+    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/dri", "/dev/kfd", "/dev/nvidia*",
+    "/dev/dxg", "/dev/accel", "/dev/udmabuf",
+};
+
+/* Variables that name files or folders, with ':' between them, which the loader and drivers read. */
+static const char *const variables[] = {
+    "LD_LIBRARY_PATH", "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "LIBGL_DRIVERS_PATH",
+};
+
+/* Paths, each a copy of its own. */
+struct paths {
+    char *items[MAX_PATHS];
+    size_t n;
+};
+
+static void add(struct paths *paths, const char *path, size_t length)
+{
+    char *copy = paths->n < MAX_PATHS && length ? strndup(path, length) : NULL;
+    if (copy)
+        paths->items[paths->n++] = copy;
+}
+
+/* The folder that a path lies in; a name without a folder is looked for elsewhere. */
+static void add_folder(struct paths *paths, const char *path, size_t length)
+{
+    while (length && path[length - 1] != '/')
+        length--;
+    if (length)
+        add(paths, path, length);
+}
+
+/* Both, what is named and its folder: a library lies beside others that it needs. */
+static void add_list(struct paths *paths, const char *list, bool folders)
+{
+    while (list && *list) {
+        size_t length = strcspn(list, ":");
+        if (folders)
+            add_folder(paths, list, length);
+        else
+            add(paths, list, length);
+        list += length + (list[length] == ':');
+    }
+}
+
+static void add_of_object(struct paths *paths, const void *address)
+{
+    Dl_info info;
+    if (dladdr(address, &info) && info.dli_fname)
+        add_folder(paths, info.dli_fname, strlen(info.dli_fname));
+}
+
+static void collect_readable(struct paths *paths, const char *libraries, const char *backend_library)
+{
+    const char *(*version)(void) = ggml_version;
+    void *address;
+    memcpy(&address, &version, sizeof address);
+    for (size_t i = 0; i < sizeof system_paths / sizeof *system_paths; i++)
+        add(paths, system_paths[i], strlen(system_paths[i]));
+    add_of_object(paths, address);
+    add_list(paths, libraries, true);
+    add_list(paths, backend_library, true);
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        add_list(paths, getenv(variables[i]), false);
+        add_list(paths, getenv(variables[i]), true);
+    }
+}
+
+static void collect_devices(struct paths *paths)
+{
+    for (size_t i = 0; i < sizeof device_patterns / sizeof *device_patterns; i++) {
+        glob_t found;
+        if (glob(device_patterns[i], 0, NULL, &found) == 0)
+            for (size_t k = 0; k < found.gl_pathc; k++)
+                add(paths, found.gl_pathv[k], strlen(found.gl_pathv[k]));
+        globfree(&found);
+    }
+}
+
+static void free_paths(struct paths *paths)
+{
+    for (size_t i = 0; i < paths->n; i++)
+        free(paths->items[i]);
+}
+
+/* ggml-rpc is a library that has its device on another machine. */
+static bool needs_network(const char *libraries)
+{
+    return libraries && strstr(libraries, "rpc") != NULL;
+}
+
+bool apir_worker_jail_enter(const char *libraries, const char *backend_library, const struct apir_log *log)
+{
+    struct paths readable = {.n = 0}, devices = {.n = 0};
+    struct apir_jail_report report;
+    char text[256];
+    collect_readable(&readable, libraries, backend_library);
+    collect_devices(&devices);
+    const struct apir_jail_options options = {
+        .readable = (const char *const *)readable.items,
+        .n_readable = readable.n,
+        .devices = (const char *const *)devices.items,
+        .n_devices = devices.n,
+        .network = needs_network(libraries),
+    };
+    apir_jail_enter(&options, &report);
+    free_paths(&readable);
+    free_paths(&devices);
+    apir_jail_describe(&report, false, text, sizeof text);
+    apir_debug(log, "confined: %s", text);
+    if (apir_jail_is_complete(&report))
+        return true;
+    apir_jail_describe(&report, true, text, sizeof text);
+    apir_info(log, "DEGRADED: this kernel or set-up confines the worker without: %s", text);
+    return false;
+}

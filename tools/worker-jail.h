@@ -1,0 +1,13 @@
+/* The jail of a worker: what it needs of the system, and nothing else. */
+#ifndef APIR_TOOLS_WORKER_JAIL_H
+#define APIR_TOOLS_WORKER_JAIL_H
+
+#include <stdbool.h>
+
+struct apir_log;
+
+/* Confines this process. libraries: paths or names of ggml libraries, with ':' between them, may be NULL; backend_library:
+ * the path of another, may be NULL. Says in the log what holds, and what does not. True: every layer holds. */
+bool apir_worker_jail_enter(const char *libraries, const char *backend_library, const struct apir_log *log);
+
+#endif
