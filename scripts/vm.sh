@@ -6,6 +6,7 @@
 vm_library=cpu       # --ggml-library of the daemon behind the device
 vm_threads=          # its --threads
 vm_door=vhost-user # vhost-user, virglrenderer, virtio-gpu-gl or none
+vm_device=           # socket of an apird that runs already; empty: one is started
 vm_memory=2G
 vm_cpus=2
 vm_user=root         # who runs the command in the guest
@@ -96,7 +97,7 @@ vm_boot() {
   rm -rf -- "$vm_folder/guest" "$vm_folder/not-booted"
   mkdir "$vm_folder/guest"
   vm_leave_message "$@"
-  [ "$vm_door" != vhost-user ] ||
+  [ "$vm_door" != vhost-user ] || [ -n "$vm_device" ] ||
     apird_start vhost-user "$vm_folder/gpu.sock" "$vm_library" "$vm_threads"
   for name in stdout stderr control; do
     [ -p "$vm_folder/$name" ] || mkfifo "$vm_folder/$name"
@@ -149,7 +150,7 @@ vm_copy() {
 }
 
 vm_start_qemu() {
-  local accelerator=$1 fd share n=0 cpu=max
+  local accelerator=$1 fd share n=0 cpu=max device=${vm_device:-$vm_folder/gpu.sock}
   local -a options=() settings=()
   case $accelerator in
     kvm) options+=(-accel kvm); cpu=host ;;
@@ -161,7 +162,7 @@ vm_start_qemu() {
       # properties describe a virtio-gpu with no display to QEMU's generic vhost-user device.
       options+=(
         -device pcie-root-port,id=gpu-port,pref64-reserve=16G
-        -chardev "socket,id=gpu,path=$vm_folder/gpu.sock"
+        -chardev "socket,id=gpu,path=${device//,/,,}"
         -device "vhost-user-test-device-pci,bus=gpu-port,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,config_size=20"
         -display none) ;;
     virglrenderer)
@@ -295,6 +296,7 @@ cmd_vm() {
       --memory) need_value "$1" $#; vm_memory=$2; shift ;;
       --cpus) need_value "$1" $#; need_number "$1" "$2"; vm_cpus=$2; shift ;;
       --door) need_value "$1" $#; vm_door=$2; shift ;;
+      --device) need_value "$1" $#; vm_device=$(readlink -m -- "$2"); shift ;;
       --user) need_value "$1" $#; vm_user=$2; shift ;;
       --reboots) need_value "$1" $#; need_number "$1" "$2"; vm_reboots=$2; shift ;;
       --timeout) need_value "$1" $#; need_number "$1" "$2"; vm_timeout=$2; shift ;;
@@ -316,6 +318,7 @@ cmd_vm() {
     vhost-user | virglrenderer | virtio-gpu-gl | none) ;;
     *) usage_error "vm: --door is vhost-user, virglrenderer, virtio-gpu-gl or none, not '$vm_door'" ;;
   esac
+  [ -z "$vm_device" ] || [ "$vm_door" = vhost-user ] || usage_error "vm: --device is for the door vhost-user"
   go_inside vm "${arguments[@]}"
   leave_nothing_behind
   case $vm_door in
