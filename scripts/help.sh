@@ -4,7 +4,7 @@
 help_of() {
   case $1 in
     '') help_all ;;
-    demo | bench | test | suites | vm | local | sandbox | shell | build | clean) "help_$1" ;;
+    demo | bench | test | suites | torture | vm | local | sandbox | shell | build | clean) "help_$1" ;;
     *) usage_error "no such command: $1" ;;
   esac
 }
@@ -17,6 +17,7 @@ usage: ./run COMMAND [OPTIONS] [-- CMD...]
   bench      measure apir against native, ggml-rpc and a device without a transport
   test       build everything and run the tests
   suites     run the long suites of ggml and llama.cpp
+  torture    hostile guests, killed processes and long runs, with a table of figures
 
   vm         run a command in a virtual machine that has the apir device
   local      run a command on the apir backend without a virtual machine
@@ -82,6 +83,7 @@ terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c 
                      What CMD leaves running is alive when the guest reboots. CMD may also reboot the guest
                      itself (busybox reboot -f). The exit code is the first that is not 0
   --timeout S        stop CMD after S seconds; the exit code is then 124
+  --device PATH      with the door vhost-user: the device is that of an apird which listens there already
   --qmp PATH         put QEMU's control socket there
   --keep-log         keep the logs of QEMU, the guest's kernel and apird, and say where
 
@@ -170,6 +172,20 @@ usage: ./run suites [PART...]
 
 Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir, and
 long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs ops).
+END
+}
+
+help_torture() {
+  cat <<'END'
+usage: ./run torture [--quick] [MINUTES] [PART...]
+
+Builds, and runs tests/run-torture.sh in the sandbox: all parts, or those named (the folder tests/torture has them;
+hostile: a guest that does all the harm it can beside honest ones). Ends with a table of what was wanted and what was
+measured; exit code 1 if a figure is missed.
+
+MINUTES scales how much each part does. The default, 30, reaches the numbers that the project promises, such as
+ten minutes of the hostile guest; machines without KVM take longer for it. Figures of throughput mean something only
+when nothing else runs. --quick does a little of each, to show that it works. Plots are left in the folder torture of the build.
 END
 }
 
