@@ -10,6 +10,14 @@ if(APIR_SANITIZE)
   target_compile_options(apir-flags INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(apir-flags INTERFACE -fsanitize=address,undefined)
+  target_compile_definitions(apir-flags INTERFACE APIR_SANITIZED)
+endif()
+if(APIR_COVERAGE)
+  target_compile_options(apir-flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(apir-flags INTERFACE -fprofile-instr-generate)
+endif()
+if(APIR_FUZZ) # what libFuzzer learns from; harmless to all else
+  target_compile_options(apir-flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # apir_folder(NAME SOURCES file... DEPENDS target...): the library apir-NAME of src/NAME. Files are included

@@ -10,7 +10,7 @@ build_folder() {  # VARIANT
 build=${APIR_BUILD:-$(build_folder release)}
 plugin=$build/lib/libggml-virtgpu-apir.so
 
-# build_variant release|clang|sanitize: configures and builds, quietly unless it fails.
+# build_variant release|clang|sanitize|coverage: configures and builds, quietly unless it fails.
 build_variant() {
   local dir
   dir=$(build_folder "$1")
@@ -22,7 +22,8 @@ build_variant() {
 }
 
 build_steps() {
-  if [ ! -e "$2/build.ninja" ]; then
+  if [ "$top/CMakePresets.json" -nt "$2/build.ninja" ]; then # also when there is none; another compiler needs a new cache
+    rm -rf -- "$2/CMakeCache.txt" "$2/CMakeFiles"
     cmake -S "$top" --preset "$1" -B "$2" || { rm -f "$2/build.ninja"; return 1; }
   fi
   ninja -C "$2"

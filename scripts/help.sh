@@ -4,7 +4,7 @@
 help_of() {
   case $1 in
     '') help_all ;;
-    demo | bench | test | suites | torture | vm | local | sandbox | shell | build | clean) "help_$1" ;;
+    demo | bench | test | suites | fuzz | torture | vm | local | sandbox | shell | build | clean) "help_$1" ;;
     *) usage_error "no such command: $1" ;;
   esac
 }
@@ -17,6 +17,7 @@ usage: ./run COMMAND [OPTIONS] [-- CMD...]
   bench      measure apir against native, ggml-rpc and a device without a transport
   test       build everything and run the tests
   suites     run the long suites of ggml and llama.cpp
+  fuzz       run the fuzz targets
   torture    hostile guests, killed processes and long runs, with a table of figures
 
   vm         run a command in a virtual machine that has the apir device
@@ -131,7 +132,7 @@ help_build() {
 usage: ./run build [--clang | --sanitize | --all]
 
 Builds with CMake and Ninja, into a folder outside of the checkout, and says where. --clang builds with clang,
---sanitize with AddressSanitizer and UndefinedBehaviorSanitizer, --all all three.
+--sanitize with clang, AddressSanitizer, UndefinedBehaviorSanitizer and the fuzz targets, --all all three.
 END
 }
 
@@ -139,8 +140,8 @@ help_test() {
   cat <<'END'
 usage: ./run test [PART...]
 
-Builds with gcc, with clang and with sanitizers, and runs tests/run-tests.sh in the sandbox: all parts, or those
-named (unit sanitize local counters devices upstream refusals faults vm doors demo). Ends with the line
+Builds with gcc, and with clang's sanitizers, and runs tests/run-tests.sh in the sandbox: all parts, or those
+named (unit sanitize fuzz local counters devices upstream refusals faults vm doors demo). Ends with the line
 "N passed, N failed, N skipped".
 END
 }
@@ -172,6 +173,19 @@ usage: ./run suites [PART...]
 
 Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir, and
 long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs ops).
+END
+}
+
+help_fuzz() {
+  cat <<'END'
+usage: ./run fuzz SECONDS [OPTIONS] [TARGET...]
+
+Builds with sanitizers, replays the corpus of every fuzz target (or of those named; fuzz/README.md says what each is
+about), and runs each that long, two at a time. Ends with a table. Exit code 1 if anything was found: then it says
+where the input lies, and how to run it again. SECONDS may be 0: the corpus alone.
+
+  --minimize         afterwards take inputs that reach new code into the corpus in fuzz/corpus, made small again
+  --coverage         afterwards build once more, replay the corpus, and report which lines of src/ it has reached
 END
 }
 

@@ -4,14 +4,13 @@
 # nothing there. Their environment says where things are:
 #   APIR_TOP        the checkout
 #   APIR_BUILD      the build under test: $APIR_BUILD/bin, $APIR_BUILD/lib, $APIR_BUILD/tests
-#   APIR_BUILD_CLANG, APIR_BUILD_SANITIZE   the other two builds (for run-tests.sh)
+#   APIR_BUILD_SANITIZE   the build with sanitizers and fuzz targets (for run-tests.sh)
 #   APIR_TEMPORARY  a folder that is removed at the end
 
 cmd_test() {
   go_inside test "$@"
   leave_nothing_behind
   build_variant release
-  build_variant clang
   build_variant sanitize
   run_tests run-tests.sh "$@"
 }
@@ -33,7 +32,7 @@ run_tests() {
     exit 1
   fi
   APIR_TOP=$top APIR_BUILD=$build \
-    APIR_BUILD_CLANG=$(build_folder clang) APIR_BUILD_SANITIZE=$(build_folder sanitize) \
+    APIR_BUILD_SANITIZE=$(build_folder sanitize) \
     APIR_NO_BUILD=1 APIR_TEMPORARY=$temporary \
     PATH=$(program_path) attended bash "$script" "$@" || status=$?
   exit "$status"

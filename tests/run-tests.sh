@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the gate, in the sandbox: called by ./run test, which has built all variants.
-#   APIR_BUILD, APIR_BUILD_CLANG, APIR_BUILD_SANITIZE   the build folders
-# Arguments: parts to run (unit sanitize local counters devices upstream refusals faults vm doors demo), all without any.
+#   APIR_BUILD, APIR_BUILD_SANITIZE   the build folders
+# Arguments: parts to run (unit sanitize fuzz local counters devices upstream refusals faults vm doors demo), all without any.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -80,6 +80,22 @@ enough_ops() { # CASES
   sort -u "$work/small.names" "$work/ops.names" | comm -23 "$work/wanted.names" - >"$work/missing.names"
   echo "$1 cases, wanted 4000; ops without a case: $(paste -sd' ' "$work/missing.names")"
   [ "$1" -ge 4000 ] && [ -s "$work/wanted.names" ] && [ ! -s "$work/missing.names" ]
+}
+
+# --- fuzz targets ------------------------------------------------------------------------------
+
+# The corpus once, then each target for a short while: long runs are ./run fuzz.
+fuzz_part() {
+  local target rest
+  section "fuzz targets"
+  APIR_TOP=$top "$top/fuzz/run-fuzz.sh" 10 >"$work/fuzz" 2>&1 </dev/null
+  awk '/^target / { table = 1; next } /^all / { table = 0 } table' "$work/fuzz" >"$work/fuzz.rows"
+  while read -r target rest; do
+    if [ "${rest##* }" = 0 ]; then ok "fuzz: $target, ${rest%% *} executions"; else not_ok "fuzz: $target"; fi
+  done <"$work/fuzz.rows"
+  [ -s "$work/fuzz.rows" ] || not_ok "fuzz: no target ran"
+  grep -E '^ +(\||log:|again:)|^run-fuzz' "$work/fuzz"
+  section_end
 }
 
 # --- refusals ----------------------------------------------------------------------------------
@@ -298,12 +314,12 @@ demo_part() {
 # --- all ---------------------------------------------------------------------------------------
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(unit sanitize local counters devices upstream refusals faults vm doors demo)
+[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals faults vm doors demo)
 for part in "${parts[@]}"; do
   case $part in
     unit) unit "unit tests" "$build" ;;
     sanitize) unit "unit tests, sanitized" "${APIR_BUILD_SANITIZE:?}" ;;
-    local | counters | devices | upstream | refusals | faults | vm | doors | demo) "${part}_part" ;;
+    fuzz | local | counters | devices | upstream | refusals | faults | vm | doors | demo) "${part}_part" ;;
     *) echo "run-tests.sh: no part named $part" >&2; exit 2 ;;
   esac
 done

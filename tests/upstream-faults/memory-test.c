@@ -240,7 +240,7 @@ static void fault_08_a_context_may_end_while_it_computes(void **state)
     assert_int_equal(upstream_session_close(&session), 0);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(APIR_SANITIZED)
 enum { IS_SANITIZED = 1 };
 #elif defined(__has_feature)
 enum { IS_SANITIZED = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) };

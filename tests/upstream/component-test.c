@@ -370,7 +370,7 @@ static void graphs_leave_nothing_behind(void **state)
     compute(size, GRAPHS);
     long after = rss_kib(0);
     print_message("%d graphs of %d nodes: %ld KiB, then %ld KiB\n", GRAPHS, NODES, before, after);
-#ifndef __SANITIZE_ADDRESS__ /* whose allocator keeps what is freed */
+#ifndef APIR_SANITIZED /* whose allocator keeps what is freed */
     assert_true(after <= before + MAX_GROWTH);
 #endif
     caller->component.deinit(1);
