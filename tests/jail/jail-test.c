@@ -70,7 +70,7 @@ static bool in_jail(bool (*body)(const struct desk *desk, const struct apir_jail
         struct apir_jail_report report = enter(false);
         _exit(body(desk, &report) ? 0 : 1);
     }
-    int status;
+    int status = 0;
     assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
