@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <ggml.h>
@@ -27,6 +28,7 @@ enum {
 enum option_id {
     OPTION_FD = 256,
     OPTION_CONTEXT,
+    OPTION_PARENT,
     OPTION_LIBRARY,
     OPTION_REG,
     OPTION_THREADS,
@@ -43,6 +45,7 @@ enum option_id {
 struct worker {
     int fd;
     unsigned long context;
+    unsigned long parent; /* who has started this process; 0: whoever it is */
     bool probe;
     bool require_sandbox;
     struct apir_log log;
@@ -63,6 +66,7 @@ static const char usage[] =
     "\n"
     "  --fd N                 the connected socket\n"
     "  --context ID           number of the context, for the log\n"
+    "  --parent PID           end when that process, which has started this one, does\n"
     "  --ggml-library L       path of a ggml backend library, or NAME of libggml-NAME*.so; may be given again, or\n"
     "                         be several with ':' between them\n"
     "  --ggml-reg SYMBOL      its registration function (ggml_backend_init)\n"
@@ -116,6 +120,8 @@ static int parse_option(struct worker *worker, int option, const char *value)
         return 1;
     case OPTION_CONTEXT:
         return parse_number(value, UINT32_MAX, &worker->context) ? 1 : -1;
+    case OPTION_PARENT:
+        return parse_number(value, INT32_MAX, &worker->parent) ? 1 : -1;
     case OPTION_LIBRARY:
         return apir_path_list_add(&worker->libraries, value) == 0 ? 1 : -1;
     case OPTION_REG:
@@ -161,6 +167,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
     static const struct option options[] = {
         {"fd", required_argument, NULL, OPTION_FD},
         {"context", required_argument, NULL, OPTION_CONTEXT},
+        {"parent", required_argument, NULL, OPTION_PARENT},
         {"ggml-library", required_argument, NULL, OPTION_LIBRARY},
         {"ggml-reg", required_argument, NULL, OPTION_REG},
         {"threads", required_argument, NULL, OPTION_THREADS},
@@ -280,9 +287,21 @@ static bool enter_jail(const struct worker *worker)
            !worker->require_sandbox;
 }
 
+/* A daemon that is killed can end nobody: the kernel does. A client that is connected to this process directly would not
+ * notice otherwise, nor would a long graph. Another user or lost rights undo it, so it is asked for again after those. */
+static bool follow_parent(const struct worker *worker)
+{
+    if (worker->parent == 0)
+        return true;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return getppid() == (pid_t)worker->parent; /* else it has ended before */
+}
+
 static int run(struct worker *worker)
 {
     signal(SIGPIPE, SIG_IGN);
+    if (!follow_parent(worker))
+        return 1;
     open_ggml_log(worker);
     apir_ggml_log_attach(&worker->ggml_log);
     apir_shm_table_init(&worker->memory);
@@ -297,7 +316,7 @@ static int run(struct worker *worker)
     int ret = 1;
     if (worker->probe)
         ret = probe(worker);
-    else if (enter_jail(worker))
+    else if (enter_jail(worker) && follow_parent(worker))
         ret = serve(worker);
     apir_executor_destroy(worker->executor);
     apir_shm_table_finish(&worker->memory);

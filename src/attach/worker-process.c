@@ -162,16 +162,17 @@ static unsigned add_option(const char **argv, const char *name, const char *valu
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
                               unsigned context, int connection)
 {
-    char context_text[16], threads_text[16], level_text[16], fd_text[16], functions_text[32];
+    char parent_text[16], context_text[16], threads_text[16], level_text[16], fd_text[16], functions_text[32];
     snprintf(fd_text, sizeof fd_text, "%d", APIR_WORKER_FD);
+    snprintf(parent_text, sizeof parent_text, "%d", (int)getpid());
     snprintf(context_text, sizeof context_text, "%u", context);
     snprintf(threads_text, sizeof threads_text, "%u", options->threads);
     snprintf(level_text, sizeof level_text, "%d", (int)options->log_level);
     snprintf(functions_text, sizeof functions_text, "%u,%u", options->backend_initialize, options->backend_cleanup);
 
-    const char *argv[MAX_ARGUMENTS] = {options->path, "--fd",        fd_text,   "--context",
-                                       context_text,  "--log-level", level_text};
-    unsigned count = 7;
+    const char *argv[MAX_ARGUMENTS] = {options->path, "--fd",        fd_text,    "--context",  context_text,
+                                       "--parent",    parent_text,   "--log-level", level_text};
+    unsigned count = 9;
     count += add_option(argv + count, "--ggml-library", options->ggml_library);
     count += add_option(argv + count, "--ggml-reg", options->ggml_reg);
     count += add_option(argv + count, "--backend-library", options->backend_library);
