@@ -12,6 +12,7 @@
 
 #include "executor/executor.h"
 #include "executor/ggml-log.h"
+#include "jail/jail.h"
 #include "server/server.h"
 #include "upstream/foreign.h"
 #include "util/log.h"
@@ -19,6 +20,7 @@
 #include "worker-jail.h"
 
 enum {
+    USER_BASE = 1900000000, /* in a range that nobody else gives out: systemd's UIDS-GIDS */
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
 };
 
@@ -38,6 +40,7 @@ enum option_id {
     OPTION_LOG_LEVEL,
     OPTION_PROBE,
     OPTION_REQUIRE_SANDBOX,
+    OPTION_USER_BASE,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -48,6 +51,7 @@ struct worker {
     unsigned long parent; /* who has started this process; 0: whoever it is */
     bool probe;
     bool require_sandbox;
+    unsigned long user_base; /* 0: root stays root */
     struct apir_log log;
     struct apir_ggml_log ggml_log;
     struct apir_shm_table memory;
@@ -77,6 +81,7 @@ static const char usage[] =
     "                         numbers of two functions of a later protocol 0.x (none)\n"
     "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
     "  --require-sandbox      do not serve unless every layer of the confinement holds\n"
+    "  --user-base N|none     started by root, be the user N plus the process id (1900000000)\n"
     "  --probe                only load the library and list its devices\n"
     "  --help, --version\n";
 
@@ -151,6 +156,9 @@ static int parse_option(struct worker *worker, int option, const char *value)
     case OPTION_REQUIRE_SANDBOX:
         worker->require_sandbox = true;
         return 1;
+    case OPTION_USER_BASE:
+        worker->user_base = 0;
+        return strcmp(value, "none") == 0 || parse_number(value, APIR_JAIL_MAX_USER, &worker->user_base) ? 1 : -1;
     case OPTION_HELP:
         fputs(usage, stdout);
         return 0;
@@ -175,6 +183,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"backend-library", required_argument, NULL, OPTION_BACKEND},
         {"upstream-functions", required_argument, NULL, OPTION_FUNCTIONS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+        {"user-base", required_argument, NULL, OPTION_USER_BASE},
         {"probe", no_argument, NULL, OPTION_PROBE},
         {"require-sandbox", no_argument, NULL, OPTION_REQUIRE_SANDBOX},
         {"help", no_argument, NULL, OPTION_HELP},
@@ -283,7 +292,8 @@ static int serve(struct worker *worker)
 /* Before a byte of the guest is read, and while there is one thread. */
 static bool enter_jail(const struct worker *worker)
 {
-    return apir_worker_jail_enter(worker->libraries, worker->backend_library, &worker->log) ||
+    return apir_worker_jail_enter(worker->libraries, worker->backend_library, (uint32_t)worker->user_base,
+                                  &worker->log) ||
            !worker->require_sandbox;
 }
 
@@ -314,10 +324,8 @@ static int run(struct worker *worker)
         return 1;
     }
     int ret = 1;
-    if (worker->probe)
-        ret = probe(worker);
-    else if (enter_jail(worker) && follow_parent(worker))
-        ret = serve(worker);
+    if (enter_jail(worker)) /* a probe, too: it shall meet what workers will */
+        ret = worker->probe ? probe(worker) : follow_parent(worker) ? serve(worker) : 1;
     apir_executor_destroy(worker->executor);
     apir_shm_table_finish(&worker->memory);
     return ret;
@@ -325,7 +333,9 @@ static int run(struct worker *worker)
 
 int main(int argc, char **argv)
 {
-    struct worker worker = {.fd = -1, .log = {.stream = stderr, .level = APIR_LOG_INFO, .prefix = "apird-worker"}};
+    struct worker worker = {.fd = -1,
+                            .user_base = USER_BASE,
+                            .log = {.stream = stderr, .level = APIR_LOG_INFO, .prefix = "apird-worker"}};
     int ret = parse_options(&worker, argc, argv);
     if (ret <= 0)
         ret = ret == 0 ? 0 : 2;

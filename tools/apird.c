@@ -31,6 +31,7 @@ enum {
     MAX_THREADS = 4096,
     MAX_CONTEXTS = 4096,
     DEFAULT_CONTEXTS = 64,
+    MAX_USER_BASE = 2140000000, /* with a process id on top, still a positive number to every program */
     NAME_SIZE = 4096,
 };
 
@@ -97,6 +98,10 @@ static void print_help(FILE *stream)
           "                        or G (default: 1G)\n"
           "  --max-contexts N      contexts at a time, for each door (default: 64)\n"
           "\n"
+          "Confinement:\n"
+          "  --worker-users FIRST|none  as root: each worker is a user of its own, FIRST and its process id (default:\n"
+          "                        1900000000); none: workers stay root\n"
+          "\n"
           "Other:\n"
           "  --worker PATH         the worker program (default: apird-worker beside apird)\n"
           "  --log FILE            append the log to FILE (default: stderr)\n"
@@ -155,6 +160,15 @@ static int parse_functions(const char *name, const char *text, struct apir_worke
     return ret;
 }
 
+static int parse_users(const char *name, const char *text, struct apir_worker_options *worker)
+{
+    unsigned first;
+    if (strcmp(text, "none") != 0 && parse_count(name, text, MAX_USER_BASE, &first) < 0)
+        return -EINVAL;
+    worker->user_base = text;
+    return 0;
+}
+
 static int parse_option(struct options *options, int option, const char *name)
 {
     switch (option) {
@@ -181,6 +195,8 @@ static int parse_option(struct options *options, int option, const char *name)
         return parse_functions(name, optarg, &options->worker);
     case 'c':
         return parse_count(name, optarg, MAX_CONTEXTS, &options->max_contexts);
+    case 'u':
+        return parse_users(name, optarg, &options->worker);
     case 'W':
         options->worker_path = optarg;
         return 0;
@@ -222,6 +238,7 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"upstream-functions", required_argument, NULL, 'f'},
         {"window", required_argument, NULL, 'w'},
         {"max-contexts", required_argument, NULL, 'c'},
+        {"worker-users", required_argument, NULL, 'u'},
         {"worker", required_argument, NULL, 'W'},
         {"log", required_argument, NULL, 'L'},
         {"verbose", no_argument, NULL, 'v'},

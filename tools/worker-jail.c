@@ -1,6 +1,7 @@
 #include "worker-jail.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,25 @@ static bool needs_network(const char *libraries)
     return libraries && strstr(libraries, "rpc") != NULL;
 }
 
-bool apir_worker_jail_enter(const char *libraries, const char *backend_library, const struct apir_log *log)
+/* What root could read, and its worker cannot. */
+static void explain_unreadable(const char *list, const struct apir_log *log)
+{
+    char path[4096];
+    while (list && *list) {
+        size_t length = strcspn(list, ":");
+        if (length < sizeof path && memchr(list, '/', length)) {
+            memcpy(path, list, length);
+            path[length] = '\0';
+            if (access(path, R_OK) < 0 && errno == EACCES)
+                apir_error(log, "%s cannot be read by the worker, which is a user of its own: let others read it and its "
+                           "folders, or start as the user who may, or with --worker-users none", path);
+        }
+        list += length + (list[length] == ':');
+    }
+}
+
+bool apir_worker_jail_enter(const char *libraries, const char *backend_library, uint32_t user_base,
+                            const struct apir_log *log)
 {
     struct paths readable = {.n = 0}, devices = {.n = 0};
     struct apir_jail_report report;
@@ -126,10 +145,13 @@ bool apir_worker_jail_enter(const char *libraries, const char *backend_library, 
         .devices = (const char *const *)devices.items,
         .n_devices = devices.n,
         .network = needs_network(libraries),
+        .user_base = user_base,
     };
     apir_jail_enter(&options, &report);
     free_paths(&readable);
     free_paths(&devices);
+    explain_unreadable(libraries, log);
+    explain_unreadable(backend_library, log);
     apir_jail_describe(&report, false, text, sizeof text);
     apir_debug(log, "confined: %s", text);
     if (apir_jail_is_complete(&report))

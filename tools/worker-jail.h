@@ -3,11 +3,14 @@
 #define APIR_TOOLS_WORKER_JAIL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct apir_log;
 
 /* Confines this process. libraries: paths or names of ggml libraries, with ':' between them, may be NULL; backend_library:
- * the path of another, may be NULL. Says in the log what holds, and what does not. True: every layer holds. */
-bool apir_worker_jail_enter(const char *libraries, const char *backend_library, const struct apir_log *log);
+ * the path of another, may be NULL; user_base: as in struct apir_jail_options. Says in the
+ * log what holds, and what does not. True: every layer holds. */
+bool apir_worker_jail_enter(const char *libraries, const char *backend_library, uint32_t user_base,
+                            const struct apir_log *log);
 
 #endif

@@ -109,10 +109,15 @@ static int open_stream(struct apir_probe_stream *stream, struct apir_probe *prob
 static int exec_probe(struct apir_probe *probe, const struct apir_worker_fds *fds)
 {
     const struct apir_worker_options *options = probe->options;
-    const char *argv[] = {options->path, "--probe", "--ggml-library", options->ggml_library, NULL, NULL, NULL};
+    const char *argv[9] = {options->path, "--probe", "--ggml-library", options->ggml_library};
+    unsigned count = 4;
     if (options->ggml_reg) {
-        argv[4] = "--ggml-reg";
-        argv[5] = options->ggml_reg;
+        argv[count++] = "--ggml-reg";
+        argv[count++] = options->ggml_reg;
+    }
+    if (options->user_base) {
+        argv[count++] = "--user-base";
+        argv[count++] = options->user_base;
     }
     return apir_worker_process_exec(&probe->process, argv, options->environment, fds);
 }

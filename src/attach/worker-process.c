@@ -12,7 +12,7 @@
 
 #include "util/fd.h"
 
-enum { MAX_ARGUMENTS = 24 };
+enum { MAX_ARGUMENTS = 32 };
 
 int apir_worker_options_set_functions(struct apir_worker_options *options, const char *text)
 {
@@ -177,6 +177,7 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
     count += add_option(argv + count, "--ggml-reg", options->ggml_reg);
     count += add_option(argv + count, "--backend-library", options->backend_library);
     count += add_option(argv + count, "--single-device", options->single_device);
+    count += add_option(argv + count, "--user-base", options->user_base);
     count += add_option(argv + count, "--threads", options->threads > 0 ? threads_text : NULL);
     if (options->backend_initialize || options->backend_cleanup)
         count += add_option(argv + count, "--upstream-functions", functions_text);

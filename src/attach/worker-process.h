@@ -27,6 +27,7 @@ struct apir_worker_options {
     uint32_t backend_initialize;   /* numbers of two functions in a later revision of that protocol; both 0: none */
     uint32_t backend_cleanup;
     unsigned threads;              /* 0: the worker's default */
+    const char *user_base;         /* number of the first user for workers of root, or "none"; NULL: the worker's default */
     enum apir_log_level log_level; /* of the worker */
     int log_fd;                    /* the worker's stderr, borrowed */
 };
@@ -65,7 +66,7 @@ int apir_worker_process_exec(struct apir_worker_process *process, const char *co
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
                               unsigned context, int connection);
 
-/* Kills the process now, or in ms milliseconds unless it has ended by then. */
+/* Kills the process and what it has started now, or in ms milliseconds unless it has ended by then. */
 void apir_worker_process_kill(struct apir_worker_process *process);
 void apir_worker_process_expire(struct apir_worker_process *process, unsigned ms);
 

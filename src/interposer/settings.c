@@ -210,7 +210,8 @@ static int fill(struct apir_settings *settings, const struct values *values, con
     if (options->socket)
         return 0; /* the other settings are those of the apird behind it */
     log_problems(values, log);
-    if (read_upstream(settings, log) < 0 || keep(arena, values->of[GGML_LIBRARY], &options->ggml_library) < 0 ||
+    if (keep(arena, getenv("VIRGL_APIR_WORKER_USERS"), &options->user_base) < 0 || read_upstream(settings, log) < 0 ||
+        keep(arena, values->of[GGML_LIBRARY], &options->ggml_library) < 0 ||
         keep(arena, values->of[BACKEND_LIBRARY], &options->backend_library) < 0)
         return -ENOMEM;
     if (values->of[GGML_REG])

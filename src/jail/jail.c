@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "jail/files.h"
+#include "jail/user.h"
 
 enum {
     MAX_FILES = 8192, /* a context's shared memory is closed once it is mapped; drivers have some hundred */
@@ -19,6 +20,7 @@ static const char *const names[APIR_JAIL_LAYERS] = {
     [APIR_JAIL_NO_NEW_PRIVILEGES] = "no new privileges", [APIR_JAIL_CAPABILITIES] = "no capabilities",
     [APIR_JAIL_LIMITS] = "limits",                       [APIR_JAIL_FILES] = "files",
     [APIR_JAIL_NETWORK] = "no network",                  [APIR_JAIL_SCOPE] = "scope",
+    [APIR_JAIL_USER] = "own user",
 };
 
 const char *apir_jail_layer_name(enum apir_jail_layer layer)
@@ -31,14 +33,18 @@ static int error_of(long ret)
     return ret < 0 ? errno : 0;
 }
 
-/* Out of the bounding set, too, as far as this process may; without new privileges none come back anyway. */
+/* As far as this process may; without new privileges none come back anyway. */
+static void bound_capabilities(void)
+{
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
+
 static int drop_capabilities(void)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     return error_of(syscall(SYS_capset, &header, none));
 }
 
@@ -65,13 +71,15 @@ void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_r
     report->errors[APIR_JAIL_NO_NEW_PRIVILEGES] = error_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     apir_jail_restrict_files(options, report); /* without new privileges, or with a capability */
     report->errors[APIR_JAIL_LIMITS] = set_limits();
+    bound_capabilities(); /* takes a capability that the next step gives up */
+    report->errors[APIR_JAIL_USER] = apir_jail_become_user(options);
     report->errors[APIR_JAIL_CAPABILITIES] = drop_capabilities();
 }
 
 bool apir_jail_is_complete(const struct apir_jail_report *report)
 {
     for (int i = 0; i < APIR_JAIL_LAYERS; i++)
-        if (report->errors[i])
+        if (report->errors[i] > 0)
             return false;
     return true;
 }
@@ -82,7 +90,7 @@ void apir_jail_describe(const struct apir_jail_report *report, bool missing, cha
     if (size)
         text[0] = '\0';
     for (int i = 0; i < APIR_JAIL_LAYERS; i++) {
-        if ((report->errors[i] != 0) != missing)
+        if (missing ? report->errors[i] <= 0 : report->errors[i] != 0)
             continue;
         int length = snprintf(text + used, size - used, "%s%s", used ? ", " : "", names[i]);
         if (length < 0 || (size_t)length >= size - used)

@@ -5,6 +5,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+enum {
+    APIR_JAIL_MAX_USER = 0x7ffffffe, /* larger ones are negative to some programs */
+};
 
 enum apir_jail_layer {
     APIR_JAIL_NO_NEW_PRIVILEGES, /* nothing that is executed gains any: PR_SET_NO_NEW_PRIVS */
@@ -13,6 +18,7 @@ enum apir_jail_layer {
     APIR_JAIL_FILES,             /* only what is listed can be opened, nothing be written: Landlock, Linux 5.13 */
     APIR_JAIL_NETWORK,           /* no TCP: Landlock, Linux 6.7 */
     APIR_JAIL_SCOPE,             /* no signals to, no abstract sockets of processes outside: Landlock, Linux 6.12 */
+    APIR_JAIL_USER,              /* a user of its own, which no other process is */
     APIR_JAIL_LAYERS,
 };
 
@@ -23,9 +29,12 @@ struct apir_jail_options {
     const char *const *devices;  /* the same for device nodes, which may be written to, too */
     size_t n_devices;
     bool network;                /* it needs TCP */
+    uint32_t user_base;          /* as root: become the user of this number plus the process id; 0: stay root, a
+                                  * layer that is missing then */
 };
 
-/* Which layers hold: 0, or the errno that says why not. */
+/* Which layers hold: 0, or the errno that says why not, or -1 for one that does not apply here: without root there is no
+ * other user to become. */
 struct apir_jail_report {
     int errors[APIR_JAIL_LAYERS];
 };
@@ -36,7 +45,7 @@ void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_r
 /* "files", for people. */
 const char *apir_jail_layer_name(enum apir_jail_layer layer);
 
-/* Whether every layer holds. */
+/* Whether every layer that applies holds. */
 bool apir_jail_is_complete(const struct apir_jail_report *report);
 
 /* Writes the names of the layers that do not hold, or of all that do, with ", " between them. */

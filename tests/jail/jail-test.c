@@ -195,6 +195,7 @@ static void layers_have_names(void **state)
     assert_string_equal(text, "");
     report.errors[APIR_JAIL_FILES] = ENOSYS;
     report.errors[APIR_JAIL_SCOPE] = EOPNOTSUPP;
+    report.errors[APIR_JAIL_USER] = -1; /* does not apply */
     assert_false(apir_jail_is_complete(&report));
     apir_jail_describe(&report, true, text, sizeof text);
     assert_string_equal(text, "files, scope");
