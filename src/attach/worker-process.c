@@ -39,6 +39,8 @@ static void process_ready(void *owner, uint32_t events)
     struct apir_worker_process *process = owner;
     int status;
     (void)events;
+    /* what it has started and left behind: as long as it is not reaped, this group is its own */
+    kill(-process->pid, SIGKILL);
     pid_t pid = waitpid(process->pid, &status, WNOHANG);
     if (pid == 0 || (pid < 0 && errno == EINTR))
         return;
@@ -192,6 +194,7 @@ void apir_worker_process_kill(struct apir_worker_process *process)
         return;
     process->killed = true;
     kill(process->pid, SIGKILL); /* not yet reaped, hence still this process */
+    kill(-process->pid, SIGKILL); /* and what it has started */
 }
 
 void apir_worker_process_expire(struct apir_worker_process *process, unsigned ms)
@@ -205,6 +208,7 @@ void apir_worker_process_finish(struct apir_worker_process *process)
     if (process->pid == 0)
         return;
     kill(process->pid, SIGKILL);
+    kill(-process->pid, SIGKILL);
     while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     forget(process);
