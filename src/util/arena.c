@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 16 * 1024 };
+#include "util/quota.h"
+
+enum {
+    BLOCK_SIZE = 16 * 1024,
+    MAX_KEPT = 256 * 1024, /* of a block, for the next use: more is seldom needed again */
+};
 
 struct apir_arena_block {
     struct apir_arena_block *next;
@@ -19,9 +24,14 @@ static struct apir_arena_block *add_block(struct apir_arena *arena, size_t size)
     size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
     if (room > SIZE_MAX - sizeof(struct apir_arena_block))
         return NULL;
-    struct apir_arena_block *block = malloc(sizeof *block + room);
-    if (!block)
+    if (arena->quota && !apir_quota_charge(arena->quota, sizeof(struct apir_arena_block) + room))
         return NULL;
+    struct apir_arena_block *block = malloc(sizeof *block + room);
+    if (!block) {
+        if (arena->quota)
+            apir_quota_uncharge(arena->quota, sizeof *block + room);
+        return NULL;
+    }
     block->next = arena->blocks;
     block->size = room;
     block->used = 0;
@@ -29,30 +39,54 @@ static struct apir_arena_block *add_block(struct apir_arena *arena, size_t size)
     return block;
 }
 
+static void free_block(struct apir_arena *arena, struct apir_arena_block *block)
+{
+    if (arena->quota)
+        apir_quota_uncharge(arena->quota, sizeof *block + block->size);
+    free(block);
+}
+
 void *apir_arena_alloc(struct apir_arena *arena, size_t size)
 {
     const size_t align = alignof(max_align_t);
-    if (size > SIZE_MAX - align)
+    if (size > SIZE_MAX - align) {
+        arena->is_short = true;
         return NULL;
+    }
     size = size ? (size + align - 1) / align * align : align;
 
     struct apir_arena_block *block = arena->blocks;
     if (!block || size > block->size - block->used)
         block = add_block(arena, size);
-    if (!block)
+    if (!block) {
+        arena->is_short = true;
         return NULL;
+    }
     void *memory = block->bytes + block->used;
     block->used += size;
     arena->used += size;
     return memset(memory, 0, size);
 }
 
+/* Frees the blocks from this one on. */
+static void free_from(struct apir_arena *arena, struct apir_arena_block *block)
+{
+    while (block) {
+        struct apir_arena_block *next = block->next;
+        free_block(arena, block);
+        block = next;
+    }
+}
+
 void apir_arena_reset(struct apir_arena *arena)
 {
     struct apir_arena_block *keep = arena->blocks;
+    if (keep && keep->size > MAX_KEPT) {
+        apir_arena_finish(arena);
+        return;
+    }
     if (keep) {
-        struct apir_arena rest = {.blocks = keep->next};
-        apir_arena_finish(&rest);
+        free_from(arena, keep->next);
         keep->next = NULL;
         keep->used = 0;
     }
@@ -61,10 +95,7 @@ void apir_arena_reset(struct apir_arena *arena)
 
 void apir_arena_finish(struct apir_arena *arena)
 {
-    while (arena->blocks) {
-        struct apir_arena_block *next = arena->blocks->next;
-        free(arena->blocks);
-        arena->blocks = next;
-    }
+    free_from(arena, arena->blocks);
+    arena->blocks = NULL;
     arena->used = 0;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "util/arena.h"
+#include "util/quota.h"
 
 static void memory_is_zeroed_and_aligned(void **state)
 {
@@ -95,6 +96,37 @@ static void finish_of_an_empty_arena_is_a_no_op(void **state)
     assert_null(arena.blocks);
 }
 
+static void memory_beyond_the_quota_is_not_given(void **state)
+{
+    (void)state;
+    struct apir_quota quota = {.limit = 100000};
+    struct apir_arena arena = {.quota = &quota};
+    assert_non_null(apir_arena_alloc(&arena, 60000));
+    assert_false(arena.is_short);
+    assert_null(apir_arena_alloc(&arena, 60000));
+    assert_true(arena.is_short);
+    apir_arena_finish(&arena);
+    assert_true(apir_quota_left(&quota) == 100000);
+    assert_non_null(apir_arena_alloc(&arena, 60000));
+    apir_arena_finish(&arena);
+}
+
+static void reset_does_not_keep_a_large_block(void **state)
+{
+    (void)state;
+    struct apir_quota quota = {.limit = APIR_NO_LIMIT};
+    struct apir_arena arena = {.quota = &quota};
+    apir_arena_alloc(&arena, 100);
+    apir_arena_alloc(&arena, 1 << 20);
+    apir_arena_reset(&arena);
+    assert_true(apir_quota_left(&quota) == APIR_NO_LIMIT);
+    apir_arena_alloc(&arena, 100000);
+    apir_arena_reset(&arena);
+    assert_true(apir_quota_left(&quota) < APIR_NO_LIMIT);
+    apir_arena_finish(&arena);
+    assert_true(apir_quota_left(&quota) == APIR_NO_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +136,8 @@ int main(void)
         cmocka_unit_test(large_piece_gets_a_block_of_its_own),
         cmocka_unit_test(size_that_wraps_fails),
         cmocka_unit_test(reset_gives_zeroed_memory_again),
+        cmocka_unit_test(memory_beyond_the_quota_is_not_given),
+        cmocka_unit_test(reset_does_not_keep_a_large_block),
         cmocka_unit_test(finish_of_an_empty_arena_is_a_no_op),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
