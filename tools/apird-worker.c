@@ -37,6 +37,7 @@ enum option_id {
     OPTION_DEVICE,
     OPTION_BACKEND,
     OPTION_FUNCTIONS,
+    OPTION_LIMITS,
     OPTION_LOG_LEVEL,
     OPTION_PROBE,
     OPTION_REQUIRE_SANDBOX,
@@ -79,6 +80,8 @@ static const char usage[] =
     "  --backend-library PATH what serves guests instead, in protocol 0.x only: a library with apir_backend_dispatcher\n"
     "  --upstream-functions INIT,CLEANUP\n"
     "                         numbers of two functions of a later protocol 0.x (none)\n"
+    "  --limits NAME=VALUE,... what the guest may take, under the names of apird's options: max-memory, max-buffers,\n"
+    "                         max-queues, max-shared-memory, max-graph-nodes, max-graph-memory, max-compute-time\n"
     "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
     "  --require-sandbox      do not serve unless every layer of the confinement holds\n"
     "  --user-base N|none     started by root, be the user N plus the process id (1900000000)\n"
@@ -113,6 +116,15 @@ static bool parse_functions(const char *text, struct apir_executor_options *opti
     return true;
 }
 
+static bool parse_limits(const char *text, struct apir_limits *limits)
+{
+    char reason[APIR_LIMITS_TEXT];
+    if (apir_limits_parse(limits, text, reason) == 0)
+        return true;
+    fprintf(stderr, "apird-worker: --limits: %s\n", reason);
+    return false;
+}
+
 /* 1: go on. 0: done. -1: bad usage. */
 static int parse_option(struct worker *worker, int option, const char *value)
 {
@@ -145,6 +157,8 @@ static int parse_option(struct worker *worker, int option, const char *value)
         return 1;
     case OPTION_FUNCTIONS:
         return parse_functions(value, &worker->options) ? 1 : -1;
+    case OPTION_LIMITS:
+        return parse_limits(value, &worker->options.limits) ? 1 : -1;
     case OPTION_LOG_LEVEL:
         if (!parse_number(value, APIR_LOG_DEBUG, &number))
             return -1;
@@ -182,6 +196,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"single-device", required_argument, NULL, OPTION_DEVICE},
         {"backend-library", required_argument, NULL, OPTION_BACKEND},
         {"upstream-functions", required_argument, NULL, OPTION_FUNCTIONS},
+        {"limits", required_argument, NULL, OPTION_LIMITS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"user-base", required_argument, NULL, OPTION_USER_BASE},
         {"probe", no_argument, NULL, OPTION_PROBE},

@@ -18,6 +18,7 @@
 #include "attach/window.h"
 #include "attach/worker-process.h"
 #include "util/fd.h"
+#include "util/limits.h"
 #include "util/log.h"
 #include "util/path-list.h"
 
@@ -97,6 +98,14 @@ static void print_help(FILE *stream)
           "  --window SIZE         memory that one virtual machine may share with its workers, with a suffix K, M\n"
           "                        or G (default: 1G)\n"
           "  --max-contexts N      contexts at a time, for each door (default: 64)\n"
+          "  of each context:\n"
+          "  --max-memory SIZE     memory of devices, in buffers (default: what the devices have)\n"
+          "  --max-buffers N       buffers (default: 65536)\n"
+          "  --max-queues N        queues: one, and one for each backend (default: 64)\n"
+          "  --max-shared-memory SIZE  memory that it shares with its worker (default: 4G)\n"
+          "  --max-graph-nodes N   nodes of a graph (default: 262144)\n"
+          "  --max-graph-memory SIZE  for graphs that are kept or under way (default: 1G)\n"
+          "  --max-compute-time SECONDS  for a graph, or another call (default: 600)\n"
           "\n"
           "Confinement:\n"
           "  --worker-users FIRST|none  as root: each worker is a user of its own, FIRST and its process id (default:\n"
@@ -169,6 +178,15 @@ static int parse_users(const char *name, const char *text, struct apir_worker_op
     return 0;
 }
 
+static int parse_limit(const char *name, const char *text, struct apir_limits *limits)
+{
+    char reason[APIR_LIMITS_TEXT];
+    int ret = apir_limits_set(limits, name, text, reason);
+    if (ret < 0)
+        fprintf(stderr, "apird: --%s\n", reason);
+    return ret;
+}
+
 static int parse_option(struct options *options, int option, const char *name)
 {
     switch (option) {
@@ -197,6 +215,8 @@ static int parse_option(struct options *options, int option, const char *name)
         return parse_count(name, optarg, MAX_CONTEXTS, &options->max_contexts);
     case 'u':
         return parse_users(name, optarg, &options->worker);
+    case 'q':
+        return parse_limit(name, optarg, &options->worker.limits);
     case 'W':
         options->worker_path = optarg;
         return 0;
@@ -239,6 +259,13 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"window", required_argument, NULL, 'w'},
         {"max-contexts", required_argument, NULL, 'c'},
         {"worker-users", required_argument, NULL, 'u'},
+        {"max-memory", required_argument, NULL, 'q'},
+        {"max-buffers", required_argument, NULL, 'q'},
+        {"max-queues", required_argument, NULL, 'q'},
+        {"max-shared-memory", required_argument, NULL, 'q'},
+        {"max-graph-nodes", required_argument, NULL, 'q'},
+        {"max-graph-memory", required_argument, NULL, 'q'},
+        {"max-compute-time", required_argument, NULL, 'q'},
         {"worker", required_argument, NULL, 'W'},
         {"log", required_argument, NULL, 'L'},
         {"verbose", no_argument, NULL, 'v'},

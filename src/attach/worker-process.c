@@ -165,11 +165,13 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
                               unsigned context, int connection)
 {
     char parent_text[16], context_text[16], threads_text[16], level_text[16], fd_text[16], functions_text[32];
+    char limits_text[APIR_LIMITS_TEXT];
     snprintf(fd_text, sizeof fd_text, "%d", APIR_WORKER_FD);
     snprintf(parent_text, sizeof parent_text, "%d", (int)getpid());
     snprintf(context_text, sizeof context_text, "%u", context);
     snprintf(threads_text, sizeof threads_text, "%u", options->threads);
     snprintf(level_text, sizeof level_text, "%d", (int)options->log_level);
+    apir_limits_print(&options->limits, limits_text);
     snprintf(functions_text, sizeof functions_text, "%u,%u", options->backend_initialize, options->backend_cleanup);
 
     const char *argv[MAX_ARGUMENTS] = {options->path, "--fd",        fd_text,    "--context",  context_text,
@@ -181,6 +183,7 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
     count += add_option(argv + count, "--single-device", options->single_device);
     count += add_option(argv + count, "--user-base", options->user_base);
     count += add_option(argv + count, "--threads", options->threads > 0 ? threads_text : NULL);
+    count += add_option(argv + count, "--limits", *limits_text ? limits_text : NULL);
     if (options->backend_initialize || options->backend_cleanup)
         count += add_option(argv + count, "--upstream-functions", functions_text);
     /* stdout goes to the log too: libraries print there */

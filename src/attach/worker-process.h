@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "attach/loop.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 enum {
@@ -28,6 +29,7 @@ struct apir_worker_options {
     uint32_t backend_cleanup;
     unsigned threads;              /* 0: the worker's default */
     const char *user_base;         /* number of the first user for workers of root, or "none"; NULL: the worker's default */
+    struct apir_limits limits;     /* of a context */
     enum apir_log_level log_level; /* of the worker */
     int log_fd;                    /* the worker's stderr, borrowed */
 };

@@ -21,6 +21,9 @@ static void destroy_buffer(struct apir_object *object)
     atomic_fetch_sub_explicit(&buffer->executor->buffers, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&buffer->executor->buffer_bytes, buffer->size, memory_order_relaxed);
     ggml_backend_buffer_free(buffer->host);
+    if (buffer->device)
+        apir_memory_uncharge(buffer->executor, buffer->device, buffer->charged);
+    apir_quota_uncharge(&buffer->executor->quotas.buffers, 1);
     apir_shm_table_put(buffer->executor->memory, buffer->memory);
     free(buffer);
 }
@@ -89,7 +92,7 @@ struct apir_buffer *apir_buffer_wrap(struct apir_executor *executor, ggml_backen
 {
     struct apir_buffer *buffer = host ? calloc(1, sizeof *buffer) : NULL;
     char *base = buffer ? ggml_backend_buffer_get_base(host) : NULL;
-    if (!base) {
+    if (!base || !apir_quota_charge(&executor->quotas.buffers, 1)) {
         ggml_backend_buffer_free(host);
         free(buffer);
         return NULL;
@@ -112,12 +115,34 @@ uint64_t apir_buffer_add(struct apir_executor *executor, struct apir_buffer *buf
     return handle;
 }
 
+/* Says why, unlike a device that is full: the limit is the host's to change. */
+static bool charge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size, uint64_t *charged)
+{
+    if (apir_memory_charge(executor, device, size, charged))
+        return true;
+    apir_executor_complain(executor, "a buffer of %llu bytes is more than the context may have: %llu are left (--max-memory)",
+                           (unsigned long long)size,
+                           (unsigned long long)apir_quota_left(&executor->quotas.memory));
+    return false;
+}
+
 static struct apir_buffer *alloc_buffer(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size)
 {
     ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
-    if (size == 0 || size > ggml_backend_buft_get_max_size(buft))
+    uint64_t charged = 0;
+    if (size == 0 || size > ggml_backend_buft_get_max_size(buft) || !charge(executor, device, size, &charged))
         return NULL;
-    return apir_buffer_wrap(executor, ggml_backend_buft_alloc_buffer(buft, size));
+    struct apir_buffer *buffer = apir_buffer_wrap(executor, ggml_backend_buft_alloc_buffer(buft, size));
+    if (!buffer) {
+        apir_memory_uncharge(executor, device, charged);
+        return NULL;
+    }
+    buffer->device = device;
+    buffer->charged = charged;
+    if (buffer->size <= charged || charge(executor, device, buffer->size - charged, &buffer->charged))
+        return buffer;
+    destroy_buffer(&buffer->object);
+    return NULL;
 }
 
 int handle_buffer_alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,

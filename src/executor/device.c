@@ -131,10 +131,7 @@ int handle_device_get_memory(void *data, struct apir_arena *scratch,
     ggml_backend_dev_t device = apir_device_get(data, args->device);
     if (!device)
         return -ENODEV;
-    size_t free_bytes = 0, total = 0;
-    ggml_backend_dev_memory(device, &free_bytes, &total);
-    reply->free = free_bytes;
-    reply->total = total;
+    apir_memory_report(data, device, &reply->free, &reply->total);
     return 0;
 }
 

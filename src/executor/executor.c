@@ -52,6 +52,8 @@ struct apir_executor *apir_executor_create(const struct apir_executor_options *o
     executor->options = *options;
     executor->log = options->log;
     executor->memory = options->memory;
+    apir_limits_complete(&executor->options.limits);
+    apir_memory_init(executor);
     pthread_mutex_init(&executor->library.lock, NULL);
     pthread_mutex_init(&executor->upstream.lock, NULL);
     apir_object_table_init(&executor->objects);

@@ -8,6 +8,7 @@
 #include "apir-dispatch.h"
 #include "server/shm.h"
 #include "server/upstream.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 struct apir_executor;
@@ -19,6 +20,7 @@ struct apir_executor_options {
     unsigned threads;            /* for libraries that compute on the CPU; 0: the host's cores */
     struct apir_shm_table *memory; /* borrowed; shared memory that calls refer to */
     const struct apir_log *log;  /* borrowed */
+    struct apir_limits limits;   /* what the guest may take; zero-initialised: the defaults */
 
     /* For guests of the deployed protocol, 0.x: */
     const char *single_device;   /* name or index of the one device that they see; NULL: the first */

@@ -151,10 +151,22 @@ static void set_running_flags(struct apir_rebuilt *self)
     }
 }
 
+/* What is not in the arena. */
+static bool charge(struct apir_rebuilt *self, size_t context_size)
+{
+    uint64_t size = context_size + self->buffers.capacity * sizeof *self->buffers.uses;
+    if (!apir_quota_charge(&self->executor->quotas.graphs, size))
+        return false;
+    self->charged = size;
+    return true;
+}
+
 static int build(struct apir_rebuilt *self)
 {
     size_t size = (size_t)self->wire->n_tensors + 1;
     struct ggml_init_params params = {.mem_size = ggml_graph_overhead_custom(size, false) + 1024, .no_alloc = true};
+    if (!charge(self, params.mem_size))
+        return -ENOMEM;
     self->context = ggml_init(params);
     if (!self->context)
         return -ENOMEM;
@@ -177,6 +189,7 @@ void apir_rebuilt_finish(struct apir_rebuilt *self)
     if (self->context)
         ggml_free(self->context);
     apir_buffer_uses_finish(self->executor, &self->buffers);
+    apir_quota_uncharge(&self->executor->quotas.graphs, self->charged);
 }
 
 /* Whether the device can compute every node: one that cannot would end the process. */
@@ -194,8 +207,21 @@ static bool is_supported(const struct apir_rebuilt *self, const struct apir_stre
     return true;
 }
 
+static bool has_too_many_nodes(const struct apir_rebuilt *self)
+{
+    uint64_t most = self->executor->options.limits.graph_nodes;
+    if (self->wire->n_nodes <= most)
+        return false;
+    apir_executor_complain(self->executor, "a graph of %u nodes is more than %llu (--max-graph-nodes)",
+                           self->wire->n_nodes, (unsigned long long)most);
+    return true;
+}
+
 int apir_rebuilt_make(struct apir_rebuilt *self, const struct apir_stream *stream, enum ggml_status *status)
 {
+    *status = GGML_STATUS_ALLOC_FAILED;
+    if (has_too_many_nodes(self))
+        return 0;
     *status = GGML_STATUS_FAILED;
     int ret = describe(self);
     if (ret == 0)

@@ -16,11 +16,12 @@ struct apir_rebuilt {
     struct apir_buffer_uses buffers;
     struct ggml_context *context;
     struct ggml_cgraph *graph;
+    uint64_t charged;                 /* of the quota of graphs, besides what the arena has */
     bool unbound;                     /* its tensors have to be bound anew before it is computed again */
 };
 
 /* Makes everything up to the graph that can be computed, from executor, arena, wire and deployed; the rest is zeroed. *status
- * is ggml's answer. To be finished in any case. */
+ * is ggml's answer, or that the guest may not have so large a graph. -ENOMEM: nor so much memory. To be finished in any case. */
 int apir_rebuilt_make(struct apir_rebuilt *self, const struct apir_stream *stream, enum ggml_status *status);
 
 /* Computes it; the stream's lock is held. */

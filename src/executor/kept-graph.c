@@ -34,14 +34,14 @@ static int fetch(struct apir_executor *executor, struct apir_arena *arena, const
     if (ret < 0)
         return ret;
     apir_decode_graph(&dec, graph);
-    return apir_dec_finish(&dec) ? 0 : -EBADMSG;
+    return apir_dec_finish(&dec) ? 0 : arena->is_short ? -ENOMEM : -EBADMSG;
 }
 
 /* Fetches the graph and runs it. */
 static int run_once(struct apir_executor *executor, const struct apir_graph_compute_args *args,
                     struct apir_stream *stream, enum ggml_status *status)
 {
-    struct apir_arena arena = {0};
+    struct apir_arena arena = {.quota = &executor->quotas.graphs};
     struct apir_graph graph;
     int ret = fetch(executor, &arena, args, &graph);
     if (ret == 0)
@@ -53,8 +53,10 @@ static int run_once(struct apir_executor *executor, const struct apir_graph_comp
 static struct apir_kept_graph *create_kept(struct apir_executor *executor)
 {
     struct apir_kept_graph *kept = calloc(1, sizeof *kept);
-    if (kept)
-        kept->rebuilt = (struct apir_rebuilt){.executor = executor, .arena = &kept->arena, .wire = &kept->wire};
+    if (!kept)
+        return NULL;
+    kept->arena.quota = &executor->quotas.graphs;
+    kept->rebuilt = (struct apir_rebuilt){.executor = executor, .arena = &kept->arena, .wire = &kept->wire};
     return kept;
 }
 
@@ -136,7 +138,7 @@ static int apply_changes(struct apir_kept_graph *kept, const struct apir_graph_d
         return ret;
     apir_decode_graph_changes(&dec, &changes);
     if (!apir_dec_finish(&dec))
-        return -EBADMSG;
+        return kept->arena.is_short ? -ENOMEM : -EBADMSG;
     struct apir_tensor *tensors = (struct apir_tensor *)(uintptr_t)kept->wire.tensors; /* our copy */
     for (uint32_t i = 0; i < changes.n_changes; i++) {
         if (changes.changes[i].index >= kept->wire.n_tensors)
@@ -176,6 +178,27 @@ static bool has_failed(struct apir_stream *stream)
     return failed;
 }
 
+/* Makes room. The guest is told that a graph has failed, and then takes none for kept any more. */
+static void forget_graphs(struct apir_stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    for (unsigned i = 0; i < APIR_MAX_GRAPHS; i++) {
+        apir_kept_graph_destroy(stream->kept[i]);
+        stream->kept[i] = NULL;
+    }
+    pthread_mutex_unlock(&stream->lock);
+}
+
+/* There was no memory for a graph, or no more of what the guest may have: that is a result, not a mistake. */
+static int give_up(struct apir_stream *stream, enum ggml_status *status)
+{
+    apir_executor_complain(stream->executor, "no memory for a graph: %llu bytes are left (--max-graph-memory)",
+                           (unsigned long long)apir_quota_left(&stream->executor->quotas.graphs));
+    forget_graphs(stream);
+    *status = GGML_STATUS_ALLOC_FAILED;
+    return 0;
+}
+
 /* What a handler returns for the outcome of a graph: status if all else was good. */
 static int conclude(struct apir_stream *stream, int ret, enum ggml_status status)
 {
@@ -198,6 +221,8 @@ static int compute_in(struct apir_executor *executor, uint64_t handle,
         return -ENOENT;
     enum ggml_status status = GGML_STATUS_SUCCESS;
     int ret = has_failed(stream) ? 0 : run(executor, args, stream, &status);
+    if (ret == -ENOMEM)
+        ret = give_up(stream, &status);
     ret = conclude(stream, ret, status);
     apir_object_table_put(&executor->objects, &stream->object);
     return ret;

@@ -145,6 +145,8 @@ void apir_library_load(struct apir_executor *executor)
     if (!library->tried) {
         library->tried = true;
         open_all(executor);
+        for (uint32_t i = 0; i < library->n_devices; i++)
+            apir_memory_note_device(executor, library->devices[i].host);
         if (library->status == APIR_LOAD_STATUS_OK)
             warm_up(library);
         else

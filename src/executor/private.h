@@ -12,6 +12,7 @@
 #include "executor/executor.h"
 #include "server/object.h"
 #include "util/arena.h"
+#include "util/quota.h"
 #include "wire/cs.h"
 
 enum {
@@ -73,8 +74,17 @@ struct apir_upstream_state {
     } backends[APIR_UPSTREAM_MAX_BACKENDS];
 };
 
+/* What the context has taken. */
+struct apir_quotas {
+    struct apir_quota memory;      /* bytes in buffers of devices */
+    struct apir_quota host_memory; /* those of them that are the host's memory; its limit is set once by load_library */
+    struct apir_quota buffers, streams;
+    struct apir_quota graphs; /* bytes of graphs that are kept or under way */
+};
+
 struct apir_executor {
-    struct apir_executor_options options;
+    struct apir_executor_options options; /* its limits are complete */
+    struct apir_quotas quotas;
     const struct apir_log *log;
     struct apir_shm_table *memory;
     struct apir_library library;
@@ -92,6 +102,8 @@ struct apir_buffer {
     ggml_backend_buffer_t host; /* owned */
     char *base;
     uint64_t size;
+    ggml_backend_dev_t device; /* whose memory it has; NULL: that of the guest */
+    uint64_t charged;          /* of the device's memory */
     struct apir_mapping *memory; /* counted; what it was made of, NULL: of the device's own memory */
     _Atomic uint32_t resets;     /* how often backends forgot what they had attached to its tensors (relaxed) */
 };
@@ -101,6 +113,7 @@ struct apir_kept_graph;
 /* A backend of the host, with what it needs to compute graphs. */
 struct apir_stream {
     struct apir_object object;
+    struct apir_executor *executor;
     struct apir_kept_graph *kept[APIR_MAX_GRAPHS]; /* owned, by number - 1; guarded by lock */
     enum ggml_status status; /* of the first graph that failed, until the guest is told; guarded by lock */
     pthread_mutex_t lock;    /* held while it computes */
@@ -111,7 +124,8 @@ struct apir_stream {
 struct apir_buffer *apir_buffer_get(struct apir_executor *executor, uint64_t handle);
 void apir_buffer_put(struct apir_executor *executor, struct apir_buffer *buffer);
 
-/* A buffer around host, of which it takes ownership; NULL, with host freed, when host is NULL or has no base. */
+/* A buffer around host, of which it takes ownership; NULL, with host freed, when host is NULL or has no base, or when there
+ * are too many buffers. */
 struct apir_buffer *apir_buffer_wrap(struct apir_executor *executor, ggml_backend_buffer_t host);
 
 /* Gives the buffer a handle and takes ownership; 0, with the buffer freed, when there are too many. */
@@ -143,6 +157,20 @@ struct apir_buffer_uses {
 struct apir_buffer *apir_buffer_uses_get(struct apir_executor *executor, struct apir_buffer_uses *uses,
                                          uint64_t handle);
 void apir_buffer_uses_finish(struct apir_executor *executor, struct apir_buffer_uses *uses);
+
+/* Sets the quotas from the options. */
+void apir_memory_init(struct apir_executor *executor);
+
+/* A device has been loaded, which nobody uses yet. */
+void apir_memory_note_device(struct apir_executor *executor, ggml_backend_dev_t device);
+
+/* Charges size bytes of a device's memory, and adds what that counts for to *charged; false: the context may not have so
+ * much more. */
+bool apir_memory_charge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size, uint64_t *charged);
+void apir_memory_uncharge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t charged);
+
+/* What the context can really have of a device's memory, in bytes. */
+void apir_memory_report(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t *free, uint64_t *total);
 
 /* Logs a warning about what a guest does, unless it has caused too many: the log is not the guest's to fill. */
 void apir_executor_complain(struct apir_executor *executor, const char *format, ...)

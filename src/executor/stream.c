@@ -16,6 +16,7 @@ static void destroy_stream(struct apir_object *object)
         apir_kept_graph_destroy(stream->kept[i]);
     ggml_backend_free(stream->host);
     pthread_mutex_destroy(&stream->lock);
+    apir_quota_uncharge(&stream->executor->quotas.streams, 1);
     free(stream);
 }
 
@@ -29,16 +30,19 @@ static void set_threads(const struct apir_executor *executor, ggml_backend_dev_t
         set(backend, threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads);
 }
 
-static struct apir_stream *create_stream(const struct apir_executor *executor, ggml_backend_dev_t device)
+static struct apir_stream *create_stream(struct apir_executor *executor, ggml_backend_dev_t device)
 {
-    struct apir_stream *stream = calloc(1, sizeof *stream);
-    if (!stream)
+    if (!apir_quota_charge(&executor->quotas.streams, 1))
         return NULL;
-    stream->host = ggml_backend_dev_init(device, NULL);
-    if (!stream->host) {
+    struct apir_stream *stream = calloc(1, sizeof *stream);
+    if (stream)
+        stream->host = ggml_backend_dev_init(device, NULL);
+    if (!stream || !stream->host) {
         free(stream);
+        apir_quota_uncharge(&executor->quotas.streams, 1);
         return NULL;
     }
+    stream->executor = executor;
     stream->object = (struct apir_object){.kind = APIR_OBJECT_STREAM, .destroy = destroy_stream};
     pthread_mutex_init(&stream->lock, NULL);
     set_threads(executor, device, stream->host);

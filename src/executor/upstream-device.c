@@ -61,10 +61,7 @@ int handle_upstream_device_get_memory(void *data, struct apir_arena *scratch,
                                       struct apir_upstream_device_get_memory_reply *reply)
 {
     (void)scratch;
-    size_t free_bytes = 0, total = 0;
-    ggml_backend_dev_memory(apir_upstream_device(data), &free_bytes, &total);
-    reply->free = free_bytes;
-    reply->total = total;
+    apir_memory_report(data, apir_upstream_device(data), &reply->free, &reply->total);
     return 0;
 }
 

@@ -95,7 +95,7 @@ static int run(struct apir_executor *executor, struct apir_arena *arena,
         return ret;
     apir_upstream_decode_graph(&dec, &from);
     if (!apir_dec_finish(&dec))
-        return -EBADMSG;
+        return arena->is_short ? -ENOMEM : -EBADMSG;
     ret = apir_upstream_convert_graph(arena, &from, &graph);
     /* deployed guests do not ask which ops the device supports */
     return ret < 0 ? ret : apir_graph_run(executor, arena, &graph, stream, true, status);
@@ -113,6 +113,11 @@ int handle_upstream_backend_graph_compute(void *data, struct apir_arena *scratch
     if (!stream)
         return -ENOENT;
     int ret = run(executor, scratch, args, stream, &status);
+    if (ret == -ENOMEM) {
+        apir_executor_complain(executor, "no memory for a graph (--max-graph-memory)");
+        status = GGML_STATUS_ALLOC_FAILED;
+        ret = 0;
+    }
     apir_object_table_put(&executor->objects, &stream->object);
     reply->status = (int32_t)status;
     return ret;

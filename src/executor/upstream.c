@@ -155,7 +155,7 @@ static uint32_t forward(void *data, uint32_t function, const void *args, size_t 
                         size_t capacity, size_t *used)
 {
     struct apir_executor *executor = data;
-    struct apir_arena arena = {0};
+    struct apir_arena arena = {.quota = &executor->quotas.graphs}; /* graphs are the most of what it holds */
     struct apir_dec in;
     struct apir_enc out;
     apir_dec_init(&in, args, args_size, &arena);

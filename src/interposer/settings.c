@@ -185,6 +185,17 @@ static int read_upstream(struct apir_settings *settings, const struct apir_log *
     return keep(&settings->arena, getenv("VIRGL_APIR_SINGLE_DEVICE"), &settings->options.single_device);
 }
 
+/* A list that is wrong is no list: whoever limits a machine is to see that it is not. */
+static int read_limits(struct apir_worker_options *options, const struct apir_log *log)
+{
+    const char *list = getenv("VIRGL_APIR_LIMITS");
+    char reason[APIR_LIMITS_TEXT];
+    int ret = list ? apir_limits_parse(&options->limits, list, reason) : 0;
+    if (ret < 0)
+        apir_error(log, "VIRGL_APIR_LIMITS: %s: no context is served", reason);
+    return ret;
+}
+
 /* In words that users know. */
 static void log_problems(const struct values *values, const struct apir_log *log)
 {
@@ -210,6 +221,8 @@ static int fill(struct apir_settings *settings, const struct values *values, con
     if (options->socket)
         return 0; /* the other settings are those of the apird behind it */
     log_problems(values, log);
+    if (read_limits(options, log) < 0)
+        return -EINVAL;
     if (keep(arena, getenv("VIRGL_APIR_WORKER_USERS"), &options->user_base) < 0 || read_upstream(settings, log) < 0 ||
         keep(arena, values->of[GGML_LIBRARY], &options->ggml_library) < 0 ||
         keep(arena, values->of[BACKEND_LIBRARY], &options->backend_library) < 0)

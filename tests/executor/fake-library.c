@@ -23,10 +23,13 @@
 #ifndef FAKE_TYPE
 #define FAKE_TYPE GGML_BACKEND_DEVICE_TYPE_GPU
 #endif
+#ifndef FAKE_TOTAL
+#define FAKE_TOTAL 2000
+#endif
 
 #define FAKE_PLACES (FAKE_DEVICES > 0 ? FAKE_DEVICES : 1)
 
-static struct fake_seen seen = {.free_bytes = 1000};
+static struct fake_seen seen = {.free_bytes = 1000, .total_bytes = FAKE_TOTAL};
 static struct apir_gen3_device devices[FAKE_PLACES];
 static char names[FAKE_PLACES][32];
 static ggml_guid guid = {1, 2, 3};
@@ -96,7 +99,7 @@ static void device_memory(ggml_backend_dev_t dev, size_t *free_bytes, size_t *to
 {
     (void)dev;
     *free_bytes = seen.free_bytes;
-    *total = 2000;
+    *total = seen.total_bytes;
 }
 
 static enum ggml_backend_dev_type device_type(ggml_backend_dev_t dev)

@@ -12,6 +12,7 @@ struct fake_seen {
     int graphs;
     int n_nodes, n_leafs;
     size_t free_bytes;  /* told: memory of a device that is free */
+    size_t total_bytes; /* told: all memory of a device */
     int unsupported_op; /* told: an op that no device supports, 0: all are */
     struct {
         char name[64];

@@ -14,15 +14,25 @@ static void say_nothing(enum ggml_log_level level, const char *text, void *data)
     (void)data;
 }
 
-void fixture_open(struct fixture *f, const char *library, const char *symbol)
+static void open_with(struct fixture *f, struct apir_executor_options *options)
 {
     memset(f, 0, sizeof *f);
     ggml_log_set(say_nothing, NULL);
     apir_shm_table_init(&f->memory);
-    const struct apir_executor_options options = {
-        .library = library, .symbol = symbol, .threads = 1, .memory = &f->memory};
-    f->executor = apir_executor_create(&options);
+    options->threads = 1;
+    options->memory = &f->memory;
+    f->executor = apir_executor_create(options);
     assert_non_null(f->executor);
+}
+
+void fixture_open(struct fixture *f, const char *library, const char *symbol)
+{
+    open_with(f, &(struct apir_executor_options){.library = library, .symbol = symbol});
+}
+
+void fixture_open_limited(struct fixture *f, const char *library, const struct apir_limits *limits)
+{
+    open_with(f, &(struct apir_executor_options){.library = library, .limits = *limits});
 }
 
 void fixture_close(struct fixture *f)

@@ -14,9 +14,14 @@
 
 void graph_maker_open(struct graph_maker *m)
 {
+    graph_maker_open_limited(m, &(struct apir_limits){0});
+}
+
+void graph_maker_open_limited(struct graph_maker *m, const struct apir_limits *limits)
+{
     struct apir_stream_create_reply reply = {0};
     memset(m, 0, sizeof *m);
-    fixture_open(&m->f, LIBRARIES "/fake-good.so", NULL);
+    fixture_open_limited(&m->f, LIBRARIES "/fake-good.so", limits);
     fixture_make_ready(&m->f);
     m->buffer = fixture_alloc(&m->f, 65536);
     assert_int_equal(
@@ -84,6 +89,11 @@ int graph_maker_recompute(struct graph_maker *m, uint64_t stream, uint32_t numbe
 void graph_maker_open_chain(struct graph_maker *m)
 {
     graph_maker_open(m);
+    graph_maker_add_chain(m);
+}
+
+void graph_maker_add_chain(struct graph_maker *m)
+{
     graph_maker_add(m, "a", GGML_OP_NONE, 0, 0);
     graph_maker_add(m, "b", GGML_OP_NONE, 0, 0);
     graph_maker_add(m, "c", GGML_OP_ADD, 1, 2);

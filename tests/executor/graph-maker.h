@@ -23,10 +23,12 @@ struct graph_maker {
 };
 
 void graph_maker_open(struct graph_maker *m);
+void graph_maker_open_limited(struct graph_maker *m, const struct apir_limits *limits);
 void graph_maker_close(struct graph_maker *m);
 
 /* The same, with a and b, c = a + b, d = c * b. */
 void graph_maker_open_chain(struct graph_maker *m);
+void graph_maker_add_chain(struct graph_maker *m);
 
 /* Adds a tensor of an op with up to two sources (0: none, else 1 + index); its index. */
 uint32_t graph_maker_add(struct graph_maker *m, const char *name, enum ggml_op op, uint32_t a, uint32_t b);

@@ -63,7 +63,7 @@ static void streams_left_open_end_with_the_executor(void **state)
     struct fixture f;
     fixture_open(&f, LIBRARIES "/fake-good.so", NULL);
     fixture_make_ready(&f);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 50; i++)
         create(&f);
     fixture_close(&f);
 }

@@ -23,7 +23,8 @@ static int set_up(void **state)
                                             "VIRGL_APIR_WORKER",
                                             "VIRGL_APIR_THREADS",
                                             "VIRGL_APIR_SINGLE_DEVICE",
-                                            "VIRGL_APIR_UPSTREAM_FUNCTIONS"};
+                                            "VIRGL_APIR_UPSTREAM_FUNCTIONS",
+                                            "VIRGL_APIR_LIMITS"};
     (void)state;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         unsetenv(variables[i]);
@@ -99,6 +100,23 @@ static void what_guests_of_0_x_see_can_be_set(void **state)
         assert_non_null(strstr(logged, "VIRGL_APIR_UPSTREAM_FUNCTIONS"));
         apir_settings_destroy(settings);
     }
+}
+
+static void what_a_context_may_take_can_be_set(void **state)
+{
+    (void)state;
+    setenv("APIR_LLAMA_CPP_GGML_LIBRARY_PATH", "/opt/ggml.so", 1);
+    setenv("VIRGL_APIR_LIMITS", "max-memory=2G,max-queues=3", 1);
+    struct apir_settings *settings = apir_settings_create(&config, 1, object, &logger);
+    assert_true(settings->options.limits.memory == UINT64_C(2) << 30);
+    assert_true(settings->options.limits.queues == 3);
+    assert_true(settings->options.limits.buffers == 0);
+    assert_int_equal(logged_size, 0);
+    apir_settings_destroy(settings);
+
+    setenv("VIRGL_APIR_LIMITS", "max-memory=2G,max-queue=3", 1);
+    assert_null(apir_settings_create(&config, 1, object, &logger)); /* not without a limit that was wanted */
+    assert_non_null(strstr(logged, "VIRGL_APIR_LIMITS"));
 }
 
 static void the_environment_is_ignored_once_a_key_is_set(void **state)
@@ -202,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_environment_is_used_when_nothing_is_configured),
         TEST(what_guests_of_0_x_see_can_be_set),
+        TEST(what_a_context_may_take_can_be_set),
         TEST(the_environment_is_ignored_once_a_key_is_set),
         TEST(a_missing_library_is_told_in_known_words),
         TEST(an_empty_registration_is_told_in_known_words),
