@@ -15,6 +15,7 @@ int apir_loop_init(struct apir_loop *loop)
     if (loop->epoll < 0)
         return -errno;
     apir_list_init(&loop->timers);
+    loop->timer_next = false;
     loop->stopped = false;
     return 0;
 }
@@ -112,12 +113,15 @@ int apir_loop_step(struct apir_loop *loop, int limit_ms)
     int count = epoll_wait(loop->epoll, &event, 1, wait_time(timer, limit_ms));
     if (count < 0)
         return errno == EINTR ? 0 : -errno;
-    if (timer && timer->at <= apir_clock_now()) {
+    bool expired = timer && timer->at <= apir_clock_now();
+    /* one of the two, in turn if both are there: what comes again at once must not keep the others waiting, and what it
+     * does may free the other; the event is level-triggered and comes again, the timer stays set */
+    bool timers_turn = expired && (count == 0 || loop->timer_next);
+    loop->timer_next = !timers_turn;
+    if (timers_turn) {
         apir_loop_clear_timer(timer);
         timer->expired(timer->owner);
-        return 0; /* level-triggered: the event comes again */
-    }
-    if (count == 1) {
+    } else if (count == 1) {
         struct apir_source *source = event.data.ptr;
         source->ready(source->owner, event.events);
     }

@@ -12,6 +12,7 @@
 struct apir_loop {
     int epoll;
     struct apir_list timers; /* apir_timer.link */
+    bool timer_next; /* when both an event and a timer are due: it is the timer's turn */
     bool stopped;
 };
 
