@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "attach/loop.h"
+#include "attach/memory-guard.h"
 #include "attach/probe.h"
 #include "attach/socket.h"
 #include "attach/vhost-thread.h"
@@ -506,6 +507,8 @@ static int run(const struct options *options)
     daemon->signal_fd = -1;
     daemon->loop.epoll = -1;
     int ret = open_log(daemon);
+    if (ret == 0)
+        ret = apir_memory_guard_install();
     if (ret == 0)
         ret = set_worker(daemon);
     if (ret == 0)

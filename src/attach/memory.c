@@ -1,6 +1,7 @@
 #include "attach/memory.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -28,6 +29,8 @@ int apir_memory_add(struct apir_memory *memory, uint64_t guest, uint64_t user, u
     uint64_t end, align = MIN_ALIGN, length;
     if (memory->count == APIR_MAX_REGIONS)
         return -ENOSPC;
+    if (size > APIR_MAX_MEMORY - memory->total)
+        return -ENOSPC;
     if (size == 0 || !apir_checked_add(guest, size - 1, &end) || !apir_checked_add(user, size - 1, &end))
         return -EINVAL;
     int ret = check_file(fd, offset, size, &align);
@@ -47,6 +50,7 @@ int apir_memory_add(struct apir_memory *memory, uint64_t guest, uint64_t user, u
         .mapping = mapping,
         .mapping_size = length,
     };
+    memory->total += size;
     return 0;
 }
 
@@ -55,6 +59,26 @@ void apir_memory_clear(struct apir_memory *memory)
     for (unsigned i = 0; i < memory->count; i++)
         munmap(memory->regions[i].mapping, memory->regions[i].mapping_size);
     memory->count = 0;
+    memory->total = 0;
+    atomic_store_explicit(&memory->lost, false, memory_order_relaxed);
+}
+
+bool apir_memory_lose(struct apir_memory *memory, const void *address)
+{
+    for (unsigned i = 0; i < memory->count; i++) {
+        const struct apir_memory_region *region = &memory->regions[i];
+        uintptr_t start = (uintptr_t)region->mapping;
+        if ((uintptr_t)address < start || (uintptr_t)address - start >= region->mapping_size)
+            continue;
+        /* all of it: a page of a huge one cannot be replaced */
+        void *zeros = mmap(region->mapping, region->mapping_size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        if (zeros == MAP_FAILED)
+            return false;
+        atomic_store_explicit(&memory->lost, true, memory_order_relaxed);
+        return true;
+    }
+    return false;
 }
 
 void *apir_memory_at_user(const struct apir_memory *memory, uint64_t user, uint64_t size)

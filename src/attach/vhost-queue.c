@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/virtio_ring.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,9 +19,13 @@ struct late_answer {
     uint8_t bytes[];
 };
 
+/* Called after each use of the guest's memory. */
 static void notify(struct apir_vhost_queue *queue)
 {
     uint64_t one = 1;
+    struct apir_vhost_user *door = queue->door;
+    if (atomic_load_explicit(&door->memory.lost, memory_order_relaxed) && !door->lost_timer.set)
+        apir_loop_set_timer(door->loop, &door->lost_timer, 0); /* not now: a turn is under way */
     if (apir_virtqueue_should_notify(&queue->ring) && queue->call >= 0)
         /* a full eventfd has notified already */
         if (write(queue->call, &one, sizeof one) < 0)
@@ -129,7 +134,9 @@ static void queue_kicked(void *owner, uint32_t events)
     struct apir_vhost_queue *queue = owner;
     uint64_t count;
     (void)events;
-    if (read(queue->kick, &count, sizeof count) < 0 && errno != EAGAIN && errno != EINTR) {
+    ssize_t got = read(queue->kick, &count, sizeof count);
+    /* something else than an eventfd, or at its end: it would be ready for ever */
+    if (got != sizeof count && !(got < 0 && (errno == EAGAIN || errno == EINTR))) {
         report_broken(queue);
         apir_vhost_queue_stop(queue);
         return;
@@ -143,6 +150,7 @@ static void start_control(struct apir_vhost_user *door, bool fresh)
     if (fresh) {
         apir_virtio_gpu_reset(&door->gpu, "the guest was reset");
         apir_vhost_queue_drop_late(door);
+        apir_virtqueue_forget(&door->queues[APIR_VHOST_CONTROL_QUEUE].ring);
     }
     apir_vhost_window_map(door);
 }

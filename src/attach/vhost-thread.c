@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "attach/memory-guard.h"
 #include "util/fd.h"
 
 static void door_idle(void *owner)
@@ -25,18 +26,21 @@ static void stop_ready(void *owner, uint32_t events)
 static void *run(void *argument)
 {
     struct apir_vhost_thread *thread = argument;
+    apir_memory_guard_watch(&thread->door.memory);
     int ret = apir_loop_run(&thread->loop);
     if (ret < 0)
         apir_error(thread->door.log, "cannot wait for events: %s", strerror(-ret));
     apir_vhost_user_finish(&thread->door);
+    apir_memory_guard_watch(NULL);
     return NULL;
 }
 
-/* Signals are for the main thread. */
+/* Signals are for the main thread, but for the one that the thread itself causes. */
 static int create_thread(struct apir_vhost_thread *thread)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     int ret = pthread_create(&thread->thread, NULL, run, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

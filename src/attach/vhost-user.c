@@ -406,6 +406,7 @@ static void disconnect(struct apir_vhost_user *door)
     if (door->front.fd < 0)
         return;
     apir_loop_clear_timer(&door->window_timer);
+    apir_loop_clear_timer(&door->lost_timer);
     for (unsigned i = 0; i < APIR_VIRTIO_GPU_QUEUES; i++) {
         struct apir_vhost_queue *queue = &door->queues[i];
         apir_vhost_queue_stop(queue);
@@ -417,6 +418,8 @@ static void disconnect(struct apir_vhost_user *door)
     }
     apir_virtio_gpu_reset(&door->gpu, "the virtual machine is gone");
     apir_vhost_queue_drop_late(door);
+    for (unsigned i = 0; i < APIR_VIRTIO_GPU_QUEUES; i++)
+        apir_virtqueue_forget(&door->queues[i].ring);
     apir_memory_clear(&door->memory);
     apir_loop_unwatch(door->loop, &door->back_source);
     apir_vhost_channel_close(&door->back);
@@ -431,6 +434,17 @@ static void await_front(struct apir_vhost_user *door)
 {
     if (!door->stopping && apir_loop_watch(door->loop, &door->listener_source, door->listener.fd, EPOLLIN) < 0)
         apir_error(door->log, "%s: cannot accept connections any more", door->listener.path);
+}
+
+static void memory_lost(void *owner)
+{
+    struct apir_vhost_user *door = owner;
+    apir_error(door->log,
+               "%s: the file behind the machine's memory was cut short, or its disk is full: disconnected "
+               "(memory-backend-memfd is safe from both)",
+               door->listener.path);
+    disconnect(door);
+    await_front(door);
 }
 
 static void front_ready(void *owner, uint32_t events)
@@ -487,6 +501,7 @@ static void init_parts(struct apir_vhost_user *door)
 {
     apir_source_init(&door->listener_source, listener_ready, door);
     apir_source_init(&door->front_source, front_ready, door);
+    apir_timer_init(&door->lost_timer, memory_lost, door);
     apir_vhost_window_init(door);
     apir_vhost_channel_init(&door->front);
     apir_vhost_channel_init(&door->back);

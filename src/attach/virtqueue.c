@@ -76,7 +76,7 @@ static int take_head(struct apir_virtqueue *queue, uint16_t *head)
     }
     if (waiting == 0)
         return 0;
-    if (waiting > queue->size)
+    if (waiting > queue->size || queue->unanswered >= queue->size)
         return -EBADMSG;
     uint16_t value = le16toh(*(volatile uint16_t *)&queue->available->ring[queue->next & (queue->size - 1)]);
     if (value >= queue->size)
@@ -231,7 +231,15 @@ int apir_virtqueue_pop(struct apir_virtqueue *queue, struct apir_chain *chain, s
     request->size = 0;
     request->too_long = false;
     ret = walk(queue, chain, request);
-    return ret < 0 ? ret : 1;
+    if (ret < 0)
+        return ret;
+    queue->unanswered++;
+    return 1;
+}
+
+void apir_virtqueue_forget(struct apir_virtqueue *queue)
+{
+    queue->unanswered = 0;
 }
 
 static uint32_t write_answer(const struct apir_virtqueue *queue, const struct apir_chain *chain, const void *data,
@@ -252,6 +260,8 @@ void apir_virtqueue_push(struct apir_virtqueue *queue, const struct apir_chain *
 {
     if (!queue->used)
         return;
+    if (queue->unanswered > 0)
+        queue->unanswered--;
     uint32_t written = write_answer(queue, chain, data, size);
     struct vring_used_elem *element = &queue->used->ring[queue->used_index & (queue->size - 1)];
     element->id = htole32(chain->head);

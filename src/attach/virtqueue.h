@@ -49,6 +49,7 @@ struct apir_virtqueue {
     uint16_t next;        /* index in available of the next request */
     uint16_t used_index;  /* of the next answer */
     uint16_t notified;    /* used_index at the last check whether to notify */
+    uint32_t unanswered;  /* taken and not answered: at most size, whatever the guest offers; start and stop keep it */
 };
 
 /* Starts at ring addresses of the front end, at available index next. 0, or -EINVAL if the rings are not in memory, are
@@ -57,9 +58,12 @@ int apir_virtqueue_start(struct apir_virtqueue *queue, const struct apir_memory 
                          uint64_t descriptors, uint64_t available, uint64_t used, uint16_t next);
 void apir_virtqueue_stop(struct apir_virtqueue *queue);
 
-/* Takes the next request. 1: *chain and *request are filled. 0: there is none, and the guest will notify. -ENOMEM.
+/* Takes the next request. A driver has at most size requests at once; more are a broken ring, for each costs us memory. 1: *chain and *request are filled. 0: there is none, and the guest will notify. -ENOMEM.
  * -EBADMSG: the rings are broken; nothing more can be taken. */
 int apir_virtqueue_pop(struct apir_virtqueue *queue, struct apir_chain *chain, struct apir_request *request);
+
+/* The requests that were taken will not be answered any more. */
+void apir_virtqueue_forget(struct apir_virtqueue *queue);
 
 /* Answers a request with size bytes; what has no room is cut. */
 void apir_virtqueue_push(struct apir_virtqueue *queue, const struct apir_chain *chain, const void *data,

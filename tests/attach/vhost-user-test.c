@@ -4,6 +4,7 @@
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "attach/memory-guard.h"
 #include "attach/vhost-user.h"
 #include "fixture.h"
 #include "util/fd.h"
@@ -579,6 +581,69 @@ static void broken_ring_is_stopped_until_it_is_reset(void **state)
     assert_int_equal(answers(front), 1);
 }
 
+static void kicks_by_something_that_has_ended_break_the_queue(void **state)
+{
+    struct front *front = *state;
+    int ends[2];
+    negotiate(front);
+    assert_int_equal(start(front, 0), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(set_fd(front, SET_VRING_KICK, 0, ends[0]), 0);
+    assert_non_null(front->door.queues[0].ring.used);
+    apir_fd_close(&ends[0]);
+    apir_fd_close(&ends[1]);
+    step(front);
+    assert_null(front->door.queues[0].ring.used);
+    assert_true(is_signalled(front->error));
+}
+
+/* Commands that wait for something must not add up without end. */
+static void commands_that_are_not_answered_are_limited(void **state)
+{
+    struct front *front = *state;
+    struct virtio_gpu_resource_map_blob map = {.hdr.type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, .resource_id = 1};
+    negotiate(front);
+    give_back_channel(front);
+    assert_int_equal(start(front, 0), 0);
+    create_blob(front);
+    for (unsigned i = 0; i < QUEUE_SIZE; i++) {
+        kick_command(front, &map, sizeof map); /* SHMEM_MAP is not answered */
+        assert_non_null(front->door.queues[0].ring.used);
+    }
+    kick_command(front, &map, sizeof map);
+    assert_null(front->door.queues[0].ring.used);
+    assert_true(is_signalled(front->error));
+}
+
+static void machine_whose_memory_is_cut_short_is_parted_with(void **state)
+{
+    struct front *front = *state;
+    const struct virtio_gpu_get_capset_info info = {.hdr.type = VIRTIO_GPU_CMD_GET_CAPSET_INFO};
+    char byte;
+    assert_int_equal(apir_memory_guard_install(), 0);
+    apir_memory_guard_watch(&front->door.memory);
+    apir_fd_close(&front->memory_fd);
+    front->memory_fd = memfd_create("unsealed", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(front->memory_fd, MEMORY), 0);
+    munmap(front->memory, MEMORY);
+    front->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, front->memory_fd, 0);
+    negotiate(front);
+    assert_int_equal(start(front, 0), 0);
+    assert_int_equal(ftruncate(front->memory_fd, COMMAND), 0); /* the rings stay */
+    struct vring_desc *descriptors = (void *)(front->memory + DESCRIPTORS);
+    struct vring_avail *available = (void *)(front->memory + AVAILABLE);
+    uint64_t one = 1;
+    descriptors[0] = (struct vring_desc){GUEST + COMMAND, sizeof info, 0, 0};
+    available->idx = 1;
+    assert_int_equal(write(front->kick, &one, sizeof one), sizeof one);
+    step(front);
+    assert_int_equal(recv(front->fd, &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(front->door.front.fd, -1);
+    assert_true(front->door.listener_source.fd >= 0);
+    apir_memory_guard_watch(NULL);
+    signal(SIGBUS, SIG_DFL);
+}
+
 static void cursor_queue_takes_anything(void **state)
 {
     struct front *front = *state;
@@ -786,6 +851,9 @@ int main(void)
         TEST(rings_outside_memory_are_refused),
         TEST(commands_are_answered),
         TEST(broken_ring_is_stopped_until_it_is_reset),
+        TEST(kicks_by_something_that_has_ended_break_the_queue),
+        TEST(commands_that_are_not_answered_are_limited),
+        TEST(machine_whose_memory_is_cut_short_is_parted_with),
         TEST(cursor_queue_takes_anything),
         TEST(map_is_answered_when_the_window_is_in_the_table),
         TEST(refused_window_fails_the_map),

@@ -1,9 +1,14 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach/memory-guard.h"
 #include "attach/virtqueue.h"
 #include "fixture.h"
 #include "util/fd.h"
@@ -289,6 +294,20 @@ static void index_that_runs_away_breaks_the_queue(void **state)
     assert_int_equal(pop(guest), -EBADMSG);
 }
 
+static void more_requests_than_the_queue_has_room_for_break_it(void **state)
+{
+    struct guest *guest = *state;
+    describe(&guest->descriptors[0], DATA, 4, 0, 0);
+    for (int i = 0; i < SIZE; i++) {
+        offer(guest, 0); /* the same chain, again before it was answered */
+        assert_int_equal(pop(guest), 1);
+    }
+    offer(guest, 0);
+    assert_int_equal(pop(guest), -EBADMSG);
+    apir_virtqueue_push(&guest->queue, &guest->chain, NULL, 0);
+    assert_int_equal(pop(guest), 1);
+}
+
 static void rings_outside_memory_are_refused(void **state)
 {
     struct guest *guest = *state;
@@ -378,6 +397,67 @@ static void bad_regions_are_refused(void **state)
     close(fd);
 }
 
+static void more_memory_than_a_machine_may_have_is_refused(void **state)
+{
+    struct apir_memory memory = {.count = 0};
+    int fd = memfd_create("sparse", MFD_CLOEXEC);
+    (void)state;
+    assert_int_equal(ftruncate(fd, (off_t)APIR_MAX_MEMORY), 0);
+    assert_int_equal(apir_memory_add(&memory, 0, 0, APIR_MAX_MEMORY - 4096, 0, fd), 0);
+    assert_int_equal(apir_memory_add(&memory, APIR_MAX_MEMORY, 0, 8192, 0, fd), -ENOSPC);
+    assert_int_equal(apir_memory_add(&memory, APIR_MAX_MEMORY, 0, 4096, 0, fd), 0);
+    apir_memory_clear(&memory);
+    assert_int_equal(apir_memory_add(&memory, 0, 0, APIR_MAX_MEMORY, 0, fd), 0);
+    apir_memory_clear(&memory);
+    close(fd);
+}
+
+static void memory_that_is_cut_short_reads_as_zeros(void **state)
+{
+    struct apir_memory memory = {.count = 0};
+    char bytes[8] = "unread";
+    int fd = memfd_create("unsealed", MFD_CLOEXEC);
+    (void)state;
+    assert_int_equal(ftruncate(fd, 2 * 4096), 0);
+    assert_int_equal(apir_memory_add(&memory, GUEST, USER, 2 * 4096, 0, fd), 0);
+    assert_int_equal(apir_memory_guard_install(), 0);
+    apir_memory_guard_watch(&memory);
+    assert_int_equal(apir_memory_write(&memory, GUEST, "good", 4), 0);
+    assert_false(memory.lost);
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    assert_int_equal(apir_memory_read(&memory, GUEST + 4096 - 4, bytes, 8), 0);
+    assert_memory_equal(bytes, "\0\0\0\0\0\0\0\0", 8);
+    assert_true(memory.lost);
+    assert_int_equal(apir_memory_write(&memory, GUEST + 4096, "more", 4), 0);
+    apir_memory_guard_watch(NULL);
+    apir_memory_clear(&memory);
+    assert_false(memory.lost);
+    close(fd);
+    signal(SIGBUS, SIG_DFL);
+}
+
+/* In a child, which must die of it as it would without us. */
+static void other_bus_errors_are_not_ours(void **state)
+{
+    struct guest *guest = *state;
+    int fd = memfd_create("other", MFD_CLOEXEC), status;
+    assert_int_equal(ftruncate(fd, 4096), 0);
+    volatile char *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_DUMPABLE, 0);
+        apir_memory_guard_install();
+        apir_memory_guard_watch(&guest->memory);
+        if (ftruncate(fd, 0) == 0)
+            other[0] = 1;
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+    munmap((void *)(uintptr_t)other, 4096);
+    close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -402,12 +482,16 @@ int main(void)
         TEST(head_out_of_range_breaks_the_queue),
         TEST(next_out_of_range_breaks_the_queue),
         TEST(index_that_runs_away_breaks_the_queue),
+        TEST(more_requests_than_the_queue_has_room_for_break_it),
         TEST(rings_outside_memory_are_refused),
         TEST(ring_of_odd_size_or_place_is_refused),
         TEST(guest_is_notified_when_it_asks),
         TEST(guest_without_event_index_is_notified_unless_it_declines),
         TEST(buffer_across_two_regions_is_gathered),
         TEST(bad_regions_are_refused),
+        TEST(more_memory_than_a_machine_may_have_is_refused),
+        TEST(memory_that_is_cut_short_reads_as_zeros),
+        TEST(other_bus_errors_are_not_ours),
     };
     return cmocka_run_group_tests_name("virtqueue", tests, NULL, NULL);
 }
