@@ -102,7 +102,8 @@ static void handle_removed(struct apir_context *context, const void *data, uint3
         apir_loop_set_timer(context->loop, &context->removal_timer, APIR_WORKER_PATIENCE_MS);
     else
         apir_loop_clear_timer(&context->removal_timer);
-    context->events->removed(context->owner, context, id);
+    if (!context->events->removed(context->owner, context, id) && !context->lost)
+        kill_worker(context, "it gave up memory that it was not asked for");
 }
 
 static void mark_done(struct apir_context *context, const struct apir_frame_fence *done)

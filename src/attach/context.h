@@ -29,8 +29,8 @@ enum apir_answer_page {
 
 /* What a context tells its device. */
 struct apir_context_events {
-    /* The worker has stopped using memory id. */
-    void (*removed)(void *owner, struct apir_context *context, uint32_t id);
+    /* The worker has stopped using memory id. False: it had not been asked to; such a worker is ended. */
+    bool (*removed)(void *owner, struct apir_context *context, uint32_t id);
     /* What waits for that fence is to be answered; the context forgets it. good: false if the worker is lost. */
     void (*fenced)(void *owner, struct apir_fence *fence, bool good);
     /* The worker is lost: it takes nothing any more. Called once, before the fences are answered. */
@@ -53,6 +53,7 @@ struct apir_context {
     struct apir_list shares; /* apir_share.of_context */
     struct apir_list fences; /* apir_fence.link, in the order in which they came */
     uint64_t next_fence;
+    bool has_window;       /* its worker has been sent the fd that all its memory is of */
     unsigned removals; /* SHM_REMOVE frames not yet answered */
     struct apir_timer removal_timer;
     struct apir_loop *loop;
@@ -86,7 +87,8 @@ int apir_context_fence(struct apir_context *context, struct apir_fence *fence);
  * left alone. */
 void apir_context_tell_dead(const struct apir_context *context, void *page, uint64_t size);
 
-/* Gives memory [offset, offset + size) of fd (borrowed) to the worker as id. 0 or -errno. */
+/* Gives memory [offset, offset + size) of fd (borrowed) to the worker as id; -1: of the same file as the last, so that a
+ * worker that does not read has few descriptors under way. 0 or -errno. */
 int apir_context_add_memory(struct apir_context *context, uint32_t id, int fd, uint64_t offset, uint64_t size);
 
 /* Asks the worker to stop using memory id: removed() follows, or gone() if it is lost or takes longer than

@@ -105,8 +105,9 @@ static void share_update(struct apir_resources *resources, struct apir_share *sh
         return;
     if (wanted) {
         /* if this fails, the context is lost, hence needs no memory */
-        share->given = apir_context_add_memory(share->context, resource->id, resources->window->fd,
-                                               resource->offset, resource->size) == 0;
+        int fd = share->context->has_window ? -1 : resources->window->fd;
+        share->given = apir_context_add_memory(share->context, resource->id, fd, resource->offset, resource->size) == 0;
+        share->context->has_window = true;
         return;
     }
     /* if this fails, the context is lost and apir_share_lose() has counted the removal */
@@ -220,13 +221,14 @@ void apir_resource_detach(struct apir_resources *resources, struct apir_resource
     share_forget_unused(resources, share);
 }
 
-void apir_resource_removed(struct apir_resources *resources, struct apir_resource *resource,
+bool apir_resource_removed(struct apir_resources *resources, struct apir_resource *resource,
                            struct apir_context *context)
 {
     struct apir_share *share = find_share(resource, context);
     if (!share || share->removals == 0)
-        return;
+        return false;
     share->removals--;
     resource->removals--;
     share_forget_unused(resources, share);
+    return true;
 }

@@ -78,8 +78,8 @@ int apir_resource_attach(struct apir_resources *resources, struct apir_resource 
 void apir_resource_detach(struct apir_resources *resources, struct apir_resource *resource,
                           struct apir_context *context);
 
-/* A worker has acknowledged the removal of a resource from its context; an unknown one is ignored. */
-void apir_resource_removed(struct apir_resources *resources, struct apir_resource *resource,
+/* A worker has acknowledged the removal of a resource from its context. False: it was not asked for. */
+bool apir_resource_removed(struct apir_resources *resources, struct apir_resource *resource,
                            struct apir_context *context);
 
 /* The context's worker is gone: it has no memory any more. Frees the share unless the guest still wants it. */

@@ -193,14 +193,14 @@ static uint32_t handle_get_capset(struct apir_virtio_gpu *gpu, const struct call
     return ANSWERED;
 }
 
-static void context_removed(void *owner, struct apir_context *context, uint32_t id)
+static bool context_removed(void *owner, struct apir_context *context, uint32_t id)
 {
     struct apir_virtio_gpu *gpu = owner;
     struct apir_resource *resource = apir_resource_find(&gpu->resources, id);
-    if (!resource)
-        return;
-    apir_resource_removed(&gpu->resources, resource, context);
+    if (!resource || !apir_resource_removed(&gpu->resources, resource, context))
+        return false;
     run_waiting(gpu, resource);
+    return true;
 }
 
 static void context_fenced(void *owner, struct apir_fence *fence, bool good)

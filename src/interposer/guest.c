@@ -65,9 +65,10 @@ static void tell_dead(struct apir_guest *guest, const struct apir_context *conte
     munmap(page, size);
 }
 
-static void context_removed(void *owner, struct apir_context *context, uint32_t id)
+static bool context_removed(void *owner, struct apir_context *context, uint32_t id)
 {
-    (void)owner, (void)context, (void)id; /* nobody waits: each blob is memory of its own */
+    (void)owner, (void)context, (void)id;
+    return true; /* nobody waits: each blob is memory of its own */
 }
 
 static void fence_reached(struct fence_job *job)

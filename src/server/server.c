@@ -24,6 +24,7 @@ struct server {
     struct apir_server_queues queues;
     struct apir_upstream_session upstream;
     struct apir_shm_table *memory; /* borrowed */
+    int memory_fd;                 /* of the last SHM_ADD that came with one; -1: none */
     const struct apir_log *log;    /* borrowed */
     struct apir_mapping *status;   /* the status page; counted; NULL before the handshake, and when it was taken away */
     bool own;                      /* the handshake was that of apir's own protocol; there is no other then */
@@ -138,13 +139,17 @@ static int handle_submit(struct server *server, const struct apir_frame *frame)
     }
 }
 
-static int handle_shm_add(struct server *server, const struct apir_frame *frame)
+static int handle_shm_add(struct server *server, struct apir_frame *frame)
 {
     struct apir_frame_shm shm;
-    if (frame->size != sizeof shm || frame->fd < 0)
+    if (frame->size != sizeof shm || (frame->fd < 0 && server->memory_fd < 0))
         return -EBADMSG;
+    if (frame->fd >= 0) {
+        apir_fd_close(&server->memory_fd);
+        server->memory_fd = apir_fd_take(&frame->fd);
+    }
     memcpy(&shm, frame->data, sizeof shm);
-    return apir_shm_table_add(server->memory, shm.id, frame->fd, shm.offset, shm.size);
+    return apir_shm_table_add(server->memory, shm.id, server->memory_fd, shm.offset, shm.size);
 }
 
 static int handle_shm_remove(struct server *server, const struct apir_frame *frame)
@@ -171,7 +176,7 @@ static int handle_fence(struct server *server, const struct apir_frame *frame)
     return ret;
 }
 
-static int handle_frame(struct server *server, const struct apir_frame *frame)
+static int handle_frame(struct server *server, struct apir_frame *frame)
 {
     switch (frame->type) {
     case APIR_FRAME_SUBMIT:
@@ -215,7 +220,7 @@ static void mark_dead(struct server *server)
 
 int apir_server_run(const struct apir_server_options *options)
 {
-    struct server server = {.options = options, .memory = options->memory, .log = options->log};
+    struct server server = {.options = options, .memory = options->memory, .memory_fd = -1, .log = options->log};
     apir_connection_init(&server.connection, options->fd);
     apir_connection_set_send_timeout(&server.connection, SEND_TIMEOUT_MS);
     pthread_mutex_init(&server.send_lock, NULL);
@@ -236,6 +241,7 @@ int apir_server_run(const struct apir_server_options *options)
     apir_server_queues_finish(&server.queues);
     apir_upstream_session_finish(&server.upstream);
     server.memory->removed = NULL;
+    apir_fd_close(&server.memory_fd);
     apir_connection_finish(&server.connection);
     pthread_mutex_destroy(&server.send_lock);
     /* relaxed: the queues' threads were joined */

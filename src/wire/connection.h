@@ -8,7 +8,8 @@
 
 enum apir_frame_type {
     APIR_FRAME_SUBMIT = 1,      /* to the worker: the bytes of an EXECBUFFER */
-    APIR_FRAME_SHM_ADD = 2,     /* to the worker: struct apir_frame_shm, with the fd of the memory */
+    APIR_FRAME_SHM_ADD = 2,     /* to the worker: struct apir_frame_shm, with the fd of the memory; without one it is that
+                                   of the last that came with one */
     APIR_FRAME_SHM_REMOVE = 3,  /* to the worker: u32 id; it stops using the memory, then answers */
     APIR_FRAME_SHM_REMOVED = 4, /* from the worker: u32 id */
     APIR_FRAME_FENCE = 5,       /* to the worker: struct apir_frame_fence */

@@ -29,6 +29,8 @@ struct worker {
     struct memory memories[MAX_MEMORIES];
     unsigned memory_end; /* entries from here on are free */
     unsigned submits;
+    int memory_fd; /* -1: none */
+    uint32_t lie;     /* what the next removal is answered as; 0: what it is */
     uint32_t slow_ms; /* of the next removal; 0: at once */
 };
 
@@ -40,20 +42,24 @@ static struct memory *find(struct worker *worker, uint32_t id)
     return NULL;
 }
 
-static int add_memory(struct worker *worker, const struct apir_frame *frame)
+static int add_memory(struct worker *worker, struct apir_frame *frame)
 {
     struct apir_frame_shm shm;
-    if (frame->size != sizeof shm || frame->fd < 0)
+    if (frame->size != sizeof shm)
         return -1;
+    if (frame->fd >= 0) {
+        apir_fd_close(&worker->memory_fd);
+        worker->memory_fd = apir_fd_take(&frame->fd);
+    }
     memcpy(&shm, frame->data, sizeof shm);
     if (shm.id == 0 || find(worker, shm.id))
         return -1;
     struct memory *memory = find(worker, 0);
     if (!memory && worker->memory_end < MAX_MEMORIES)
         memory = &worker->memories[worker->memory_end++];
-    if (!memory || apir_fd_check_memory(frame->fd, shm.offset + shm.size) < 0)
+    if (!memory || apir_fd_check_memory(worker->memory_fd, shm.offset + shm.size) < 0)
         return -1;
-    void *bytes = mmap(NULL, shm.size, PROT_READ | PROT_WRITE, MAP_SHARED, frame->fd, (off_t)shm.offset);
+    void *bytes = mmap(NULL, shm.size, PROT_READ | PROT_WRITE, MAP_SHARED, worker->memory_fd, (off_t)shm.offset);
     if (bytes == MAP_FAILED)
         return -1;
     *memory = (struct memory){shm.id, bytes, shm.size};
@@ -75,6 +81,9 @@ static int remove_memory(struct worker *worker, const struct apir_frame *frame)
     worker->slow_ms = 0;
     munmap(memory->bytes, memory->size);
     memory->id = 0;
+    if (worker->lie)
+        id = worker->lie;
+    worker->lie = 0;
     return apir_connection_send(&worker->connection, APIR_FRAME_SHM_REMOVED, &id, sizeof id, -1);
 }
 
@@ -132,6 +141,9 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
         return 0;
     case ECHO_ENVIRONMENT:
         return store(worker, words[1], words[2], (uint32_t)atoi(getenv("ECHO_VALUE") ? getenv("ECHO_VALUE") : "0"));
+    case ECHO_LIE:
+        worker->lie = words[1];
+        return 0;
     case ECHO_EXIT:
         _exit((int)words[1]);
     default:
@@ -139,7 +151,7 @@ static int submit(struct worker *worker, const uint32_t *words, uint32_t count)
     }
 }
 
-static int handle(struct worker *worker, const struct apir_frame *frame)
+static int handle(struct worker *worker, struct apir_frame *frame)
 {
     switch (frame->type) {
     case APIR_FRAME_SUBMIT:
@@ -178,9 +190,11 @@ int main(int argc, char **argv)
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return 1;
+    worker->memory_fd = -1;
     apir_connection_init(&worker->connection, 3);
     int ret = serve(worker);
     fprintf(stderr, "echo-worker: %u submits\n", worker->submits);
+    apir_fd_close(&worker->memory_fd);
     apir_connection_finish(&worker->connection);
     free(worker);
     return ret;

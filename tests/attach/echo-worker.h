@@ -12,6 +12,7 @@ enum {
     ECHO_LINGER = 0x105, /* milliseconds: goes on writing to the memory that is removed next, for that long */
     ECHO_EXIT = 0x106,   /* code: exits */
     ECHO_ENVIRONMENT = 0x107, /* memory id, byte offset: writes the number in the environment variable ECHO_VALUE */
+    ECHO_LIE = 0x108,    /* memory id: answers the next removal as if it were of that */
 };
 
 #endif

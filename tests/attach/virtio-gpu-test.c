@@ -1,5 +1,6 @@
 /* The device driven by the bytes of commands, with echo-worker behind it. */
 #include <endian.h>
+#include <fcntl.h>
 #include <linux/virtio_gpu.h>
 #include <signal.h>
 #include <stdio.h>
@@ -772,6 +773,41 @@ static void hung_worker_is_killed(void **state)
     assert_int_equal(device->gpu.worker_count, 0);
 }
 
+static void worker_that_gives_up_what_it_was_not_asked_for_is_killed(void **state)
+{
+    struct device *device = *state;
+    prepare(device, PAGE);
+    submit_words(device, 1, ECHO_LIE, 7, 0, 0);
+    uint16_t unmap = send_with_resource(device, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, 0, 1);
+    assert_int_equal(wait_answer(device, unmap), VIRTIO_GPU_RESP_OK_NODATA); /* else it would never be */
+    assert_int_equal(device->gpu.worker_count, 0);
+}
+
+static unsigned count_fds(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* The limit of a process, or of all that a user has under way, is shared with other machines. */
+static void worker_that_does_not_read_takes_no_descriptors(void **state)
+{
+    enum { COUNT = 1000 };
+    struct device *device = *state;
+    assert_int_equal(create_context(device, 1, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+    unsigned before = count_fds();
+    submit_words(device, 1, ECHO_HANG, 0, 0, 0);
+    for (uint32_t id = 1; id <= COUNT; id++) {
+        assert_int_equal(create_blob(device, id, PAGE), VIRTIO_GPU_RESP_OK_NODATA);
+        assert_int_equal(map_blob(device, id, id * (uint64_t)PAGE), VIRTIO_GPU_RESP_OK_MAP_INFO);
+        assert_int_equal(with_resource(device, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1, id), VIRTIO_GPU_RESP_OK_NODATA);
+        device->answer_count = 0;
+    }
+    assert_true(count_fds() <= before + 1);
+}
+
 static void worker_that_lingers_is_killed(void **state)
 {
     struct device *device = *state;
@@ -898,6 +934,8 @@ int main(void)
         TEST(apird_that_does_not_run_is_refused),
         TEST(worker_gets_the_environment_that_is_given),
         TEST(hung_worker_is_killed),
+        TEST(worker_that_gives_up_what_it_was_not_asked_for_is_killed),
+        TEST(worker_that_does_not_read_takes_no_descriptors),
         TEST(worker_that_lingers_is_killed),
         TEST(map_waits_for_the_window),
         TEST(map_fails_without_a_window),

@@ -272,7 +272,7 @@ static void bad_memory_is_refused(void **state)
         int (*make)(void);
         struct apir_frame_shm frame;
     } bad[] = {
-        {"no descriptor", nothing, {.id = 9, .size = 8192}},
+        {"too large for the last descriptor", nothing, {.id = 9, .size = 1 << 20}},
         {"memory that shrinks", memory_that_shrinks, {.id = 9, .size = 8192}},
         {"a pipe", no_memory, {.id = 9, .size = 8192}},
         {"id 0", good_memory, {.id = 0, .size = 8192}},
@@ -294,6 +294,31 @@ static void bad_memory_is_refused(void **state)
         apir_fd_close(&fd);
     }
     assert_next_session_is_served();
+}
+
+static void memory_before_any_descriptor_is_refused(void **state)
+{
+    (void)state;
+    struct context context;
+    const struct apir_frame_shm frame = {.id = 9, .size = 4096};
+    context_open(&context, CONTEXT_CONNECTED);
+    raw_guest_send(&context.guest, APIR_FRAME_SHM_ADD, &frame, sizeof frame, -1);
+    assert_int_equal(context_close(&context), -EPROTO);
+    assert_next_session_is_served();
+}
+
+static void memory_without_a_descriptor_is_that_of_the_last(void **state)
+{
+    (void)state;
+    struct context context;
+    struct apir_frame_shm frame = {.id = 9, .size = 4096};
+    context_open(&context, CONTEXT_SHAKEN);
+    int fd = good_memory();
+    raw_guest_send(&context.guest, APIR_FRAME_SHM_ADD, &frame, sizeof frame, fd);
+    frame = (struct apir_frame_shm){.id = 10, .offset = 4096, .size = 4096};
+    raw_guest_send(&context.guest, APIR_FRAME_SHM_ADD, &frame, sizeof frame, -1);
+    assert_int_equal(context_close(&context), 0);
+    apir_fd_close(&fd);
 }
 
 static void duplicate_memory_is_refused(void **state)
@@ -390,6 +415,8 @@ int main(void)
         cmocka_unit_test(oversized_frames_are_refused),
         cmocka_unit_test(connection_cut_inside_a_frame_ends_the_context),
         cmocka_unit_test(bad_memory_is_refused),
+        cmocka_unit_test(memory_before_any_descriptor_is_refused),
+        cmocka_unit_test(memory_without_a_descriptor_is_that_of_the_last),
         cmocka_unit_test(duplicate_memory_is_refused),
         cmocka_unit_test(removal_of_unknown_memory_is_refused),
         cmocka_unit_test(removed_ring_takes_no_kicks),
