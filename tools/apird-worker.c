@@ -42,6 +42,7 @@ enum option_id {
     OPTION_PROBE,
     OPTION_REQUIRE_SANDBOX,
     OPTION_USER_BASE,
+    OPTION_LIST_PATHS,
     OPTION_HELP,
     OPTION_VERSION,
 };
@@ -51,6 +52,7 @@ struct worker {
     unsigned long context;
     unsigned long parent; /* who has started this process; 0: whoever it is */
     bool probe;
+    bool list_paths;
     bool require_sandbox;
     unsigned long user_base; /* 0: root stays root */
     struct apir_log log;
@@ -86,6 +88,7 @@ static const char usage[] =
     "  --require-sandbox      do not serve unless every layer of the confinement holds\n"
     "  --user-base N|none     started by root, be the user N plus the process id (1900000000)\n"
     "  --probe                only load the library and list its devices\n"
+    "  --list-paths           only list what the worker will read and use\n"
     "  --help, --version\n";
 
 static bool parse_number(const char *text, unsigned long max, unsigned long *value)
@@ -170,6 +173,9 @@ static int parse_option(struct worker *worker, int option, const char *value)
     case OPTION_REQUIRE_SANDBOX:
         worker->require_sandbox = true;
         return 1;
+    case OPTION_LIST_PATHS:
+        worker->list_paths = true;
+        return 1;
     case OPTION_USER_BASE:
         worker->user_base = 0;
         return strcmp(value, "none") == 0 || parse_number(value, APIR_JAIL_MAX_USER, &worker->user_base) ? 1 : -1;
@@ -198,6 +204,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"upstream-functions", required_argument, NULL, OPTION_FUNCTIONS},
         {"limits", required_argument, NULL, OPTION_LIMITS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+        {"list-paths", no_argument, NULL, OPTION_LIST_PATHS},
         {"user-base", required_argument, NULL, OPTION_USER_BASE},
         {"probe", no_argument, NULL, OPTION_PROBE},
         {"require-sandbox", no_argument, NULL, OPTION_REQUIRE_SANDBOX},
@@ -208,7 +215,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
     int option, ret = 1;
     while (ret == 1 && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
         ret = parse_option(worker, option, optarg);
-    if (ret == 1 && (optind != argc || (worker->fd < 0 && !worker->probe))) {
+    if (ret == 1 && (optind != argc || (worker->fd < 0 && !worker->probe && !worker->list_paths))) {
         fputs(usage, stderr);
         ret = -1;
     }
@@ -354,6 +361,8 @@ int main(int argc, char **argv)
     int ret = parse_options(&worker, argc, argv);
     if (ret <= 0)
         ret = ret == 0 ? 0 : 2;
+    else if (worker.list_paths)
+        ret = apir_worker_jail_list(worker.libraries, worker.backend_library, stdout) < 0;
     else
         ret = run(&worker);
     free(worker.libraries);

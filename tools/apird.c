@@ -18,6 +18,7 @@
 #include "attach/vhost-thread.h"
 #include "attach/window.h"
 #include "attach/worker-process.h"
+#include "daemon-jail.h"
 #include "util/fd.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -438,14 +439,39 @@ static int open_machines(struct daemon *daemon)
         struct apir_vhost_thread *thread = calloc(1, sizeof *thread);
         if (!thread)
             return -ENOMEM;
-        int ret = apir_vhost_thread_start(thread, &daemon->log, &daemon->worker, options->machines[i],
-                                          options->window_size, options->max_contexts);
+        int ret = apir_vhost_thread_open(thread, &daemon->log, &daemon->worker, options->machines[i],
+                                         options->window_size, options->max_contexts);
         report_door(daemon, options->machines[i], ret);
         if (ret < 0) {
             free(thread);
             return ret;
         }
         daemon->machines[daemon->machine_count++] = thread;
+    }
+    return 0;
+}
+
+/* After everything is open, before a byte of a guest is read. */
+static bool enter_jail(const struct daemon *daemon)
+{
+    const struct options *options = daemon->options;
+    const struct apir_daemon_jail jail = {
+        .worker = &daemon->worker,
+        .sockets = options->sockets,
+        .socket_count = options->socket_count,
+        .machines = options->machines,
+        .machine_count = options->machine_count,
+        .log = &daemon->log,
+    };
+    return apir_daemon_jail_enter(&jail);
+}
+
+static int start_machines(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->machine_count; i++) {
+        int ret = apir_vhost_thread_start(daemon->machines[i]);
+        if (ret < 0)
+            return ret;
     }
     return 0;
 }
@@ -474,6 +500,10 @@ static int serve(struct daemon *daemon)
     ret = open_sockets(daemon);
     if (ret == 0)
         ret = open_machines(daemon);
+    if (ret < 0)
+        goto err_doors;
+    enter_jail(daemon);
+    ret = start_machines(daemon);
     if (ret < 0)
         goto err_doors;
     if (!daemon->worker.backend_library)
@@ -523,6 +553,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     int ret = EXIT_SUCCESS;
+    close_range(STDERR_FILENO + 1, ~0U, 0); /* what a careless parent has left open is not for guests to find */
     if (parse_options(&options, argc, argv) < 0) {
         fprintf(stderr, "Try 'apird --help'.\n");
         ret = EXIT_USAGE;

@@ -1,13 +1,11 @@
 #include "worker-jail.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <glob.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <ggml.h>
 
 #include "jail/jail.h"
 #include "util/log.h"
@@ -39,8 +37,18 @@ struct paths {
     size_t n;
 };
 
+static bool has(const struct paths *paths, const char *path, size_t length)
+{
+    for (size_t i = 0; i < paths->n; i++)
+        if (strncmp(paths->items[i], path, length) == 0 && paths->items[i][length] == '\0')
+            return true;
+    return false;
+}
+
 static void add(struct paths *paths, const char *path, size_t length)
 {
+    if (has(paths, path, length))
+        return;
     char *copy = paths->n < MAX_PATHS && length ? strndup(path, length) : NULL;
     if (copy)
         paths->items[paths->n++] = copy;
@@ -68,21 +76,28 @@ static void add_list(struct paths *paths, const char *list, bool folders)
     }
 }
 
-static void add_of_object(struct paths *paths, const void *address)
+/* The folders of the program and of all that it has loaded: ggml's, wherever that is, among them. */
+static int add_of_object(struct dl_phdr_info *object, size_t size, void *paths)
 {
-    Dl_info info;
-    if (dladdr(address, &info) && info.dli_fname)
-        add_folder(paths, info.dli_fname, strlen(info.dli_fname));
+    (void)size;
+    add_folder(paths, object->dlpi_name, strlen(object->dlpi_name));
+    return 0;
+}
+
+static void add_program(struct paths *paths)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    if (length > 0)
+        add_folder(paths, path, (size_t)length);
 }
 
 static void collect_readable(struct paths *paths, const char *libraries, const char *backend_library)
 {
-    const char *(*version)(void) = ggml_version;
-    void *address;
-    memcpy(&address, &version, sizeof address);
     for (size_t i = 0; i < sizeof system_paths / sizeof *system_paths; i++)
         add(paths, system_paths[i], strlen(system_paths[i]));
-    add_of_object(paths, address);
+    add_program(paths);
+    dl_iterate_phdr(add_of_object, paths);
     add_list(paths, libraries, true);
     add_list(paths, backend_library, true);
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
@@ -159,4 +174,25 @@ bool apir_worker_jail_enter(const char *libraries, const char *backend_library, 
     apir_jail_describe(&report, true, text, sizeof text);
     apir_info(log, "DEGRADED: this kernel or set-up confines the worker without: %s", text);
     return false;
+}
+
+static void list(const struct paths *paths, const char *word, FILE *stream)
+{
+    for (size_t i = 0; i < paths->n; i++)
+        if (!strchr(paths->items[i], '\n'))
+            fprintf(stream, "%s %s\n", word, paths->items[i]);
+}
+
+int apir_worker_jail_list(const char *libraries, const char *backend_library, FILE *stream)
+{
+    struct paths readable = {.n = 0}, devices = {.n = 0};
+    collect_readable(&readable, libraries, backend_library);
+    collect_devices(&devices);
+    list(&readable, "readable", stream);
+    list(&devices, "device", stream);
+    if (needs_network(libraries))
+        fputs("network\n", stream);
+    free_paths(&readable);
+    free_paths(&devices);
+    return fflush(stream) == 0 ? 0 : -EIO;
 }

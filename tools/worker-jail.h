@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct apir_log;
 
@@ -12,5 +13,9 @@ struct apir_log;
  * log what holds, and what does not. True: every layer holds. */
 bool apir_worker_jail_enter(const char *libraries, const char *backend_library, uint32_t user_base,
                             const struct apir_log *log);
+
+/* Writes what a worker with these libraries will read and use, for who confines it from outside: lines "readable PATH",
+ * "device PATH" and "network". 0 or -EIO. */
+int apir_worker_jail_list(const char *libraries, const char *backend_library, FILE *stream);
 
 #endif

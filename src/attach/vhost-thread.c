@@ -47,10 +47,11 @@ static int create_thread(struct apir_vhost_thread *thread)
     return -ret;
 }
 
-int apir_vhost_thread_start(struct apir_vhost_thread *thread, const struct apir_log *log,
-                            const struct apir_worker_options *options, const char *path, uint64_t window_size,
-                            unsigned max_contexts)
+int apir_vhost_thread_open(struct apir_vhost_thread *thread, const struct apir_log *log,
+                           const struct apir_worker_options *options, const char *path, uint64_t window_size,
+                           unsigned max_contexts)
 {
+    thread->started = false;
     int ret = apir_loop_init(&thread->loop);
     if (ret < 0)
         return ret;
@@ -66,17 +67,19 @@ int apir_vhost_thread_start(struct apir_vhost_thread *thread, const struct apir_
     ret = apir_vhost_user_init(&thread->door, &thread->loop, log, options, path, window_size, max_contexts);
     if (ret < 0)
         goto err_stop;
-    ret = create_thread(thread);
-    if (ret < 0)
-        goto err_door;
     return 0;
 
-err_door:
-    apir_vhost_user_finish(&thread->door);
 err_stop:
     apir_fd_close(&thread->stop_fd);
 err_loop:
     apir_loop_finish(&thread->loop);
+    return ret;
+}
+
+int apir_vhost_thread_start(struct apir_vhost_thread *thread)
+{
+    int ret = create_thread(thread);
+    thread->started = ret == 0;
     return ret;
 }
 
@@ -89,7 +92,10 @@ void apir_vhost_thread_stop(struct apir_vhost_thread *thread)
 
 void apir_vhost_thread_join(struct apir_vhost_thread *thread)
 {
-    pthread_join(thread->thread, NULL);
+    if (thread->started)
+        pthread_join(thread->thread, NULL);
+    else
+        apir_vhost_user_finish(&thread->door);
     apir_fd_close(&thread->stop_fd);
     apir_loop_finish(&thread->loop);
 }

@@ -6,24 +6,28 @@
 
 #include "attach/vhost-user.h"
 
-/* Lives inside its owner. */
+/* Lives inside its owner, which calls join. */
 struct apir_vhost_thread {
     struct apir_loop loop;
     struct apir_source stop_source;
     int stop_fd; /* eventfd: what other threads use */
     pthread_t thread;
+    bool started;
     struct apir_vhost_user door;
 };
 
-/* Listens at path and serves; see apir_vhost_user_init(). 0 or -errno. */
-int apir_vhost_thread_start(struct apir_vhost_thread *thread, const struct apir_log *log,
-                            const struct apir_worker_options *options, const char *path, uint64_t window_size,
-                            unsigned max_contexts);
+/* Listens at path, and serves nobody yet; see apir_vhost_user_init(). 0 or -errno: then join is not called. */
+int apir_vhost_thread_open(struct apir_vhost_thread *thread, const struct apir_log *log,
+                           const struct apir_worker_options *options, const char *path, uint64_t window_size,
+                           unsigned max_contexts);
+
+/* Serves from now on, in a thread that has what confines the caller. 0 or -errno. */
+int apir_vhost_thread_start(struct apir_vhost_thread *thread);
 
 /* Asks the thread to stop: it ends its workers. Returns at once. */
 void apir_vhost_thread_stop(struct apir_vhost_thread *thread);
 
-/* Waits until it has stopped, and frees everything. */
+/* Waits until it has stopped, if it was started, and frees everything. */
 void apir_vhost_thread_join(struct apir_vhost_thread *thread);
 
 #endif

@@ -15,6 +15,9 @@
 #define FS_WRITE_FILE (UINT64_C(1) << 1)
 #define FS_READ_FILE (UINT64_C(1) << 2)
 #define FS_READ_DIR (UINT64_C(1) << 3)
+#define FS_REMOVE_DIR (UINT64_C(1) << 4)
+#define FS_REMOVE_FILE (UINT64_C(1) << 5)
+#define FS_MAKE_DIR (UINT64_C(1) << 7)
 #define FS_ABI_1 ((UINT64_C(1) << 13) - 1) /* up to MAKE_SYM */
 #define FS_REFER (UINT64_C(1) << 13)       /* ABI 2 */
 #define FS_TRUNCATE (UINT64_C(1) << 14)    /* ABI 3 */
@@ -85,12 +88,17 @@ static int restrict_to(const struct apir_jail_options *options, const struct rul
 {
     const uint64_t reading = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR; /* execute: so may be mapped */
     const uint64_t driving = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_IOCTL_DEV;
+    const uint64_t writing = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_TRUNCATE | FS_MAKE_DIR | FS_REMOVE_DIR;
     int rules = (int)syscall(SYS_landlock_create_ruleset, ruleset, known_size(abi), 0);
     if (rules < 0)
         return -errno;
     int ret = allow_all(rules, options->readable, options->n_readable, reading & ruleset->fs);
     if (ret == 0)
         ret = allow_all(rules, options->devices, options->n_devices, driving & ruleset->fs);
+    if (ret == 0)
+        ret = allow_all(rules, options->writable, options->n_writable, writing & ruleset->fs);
+    if (ret == 0)
+        ret = allow_all(rules, options->emptied, options->n_emptied, FS_REMOVE_FILE);
     if (ret == 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
         ret = -errno;
     apir_fd_close(&rules);

@@ -1,14 +1,13 @@
 #include "jail/jail.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "jail/capabilities.h"
 #include "jail/files.h"
 #include "jail/user.h"
 
@@ -31,21 +30,6 @@ const char *apir_jail_layer_name(enum apir_jail_layer layer)
 static int error_of(long ret)
 {
     return ret < 0 ? errno : 0;
-}
-
-/* As far as this process may; without new privileges none come back anyway. */
-static void bound_capabilities(void)
-{
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-}
-
-static int drop_capabilities(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    return error_of(syscall(SYS_capset, &header, none));
 }
 
 /* No more than there were. */
@@ -71,9 +55,9 @@ void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_r
     report->errors[APIR_JAIL_NO_NEW_PRIVILEGES] = error_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     apir_jail_restrict_files(options, report); /* without new privileges, or with a capability */
     report->errors[APIR_JAIL_LIMITS] = set_limits();
-    bound_capabilities(); /* takes a capability that the next step gives up */
+    apir_jail_bound_capabilities(0); /* takes a capability that the next step gives up */
     report->errors[APIR_JAIL_USER] = apir_jail_become_user(options);
-    report->errors[APIR_JAIL_CAPABILITIES] = drop_capabilities();
+    report->errors[APIR_JAIL_CAPABILITIES] = apir_jail_keep_capabilities(0);
 }
 
 bool apir_jail_is_complete(const struct apir_jail_report *report)

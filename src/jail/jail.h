@@ -28,6 +28,11 @@ struct apir_jail_options {
     size_t n_readable;
     const char *const *devices;  /* the same for device nodes, which may be written to, too */
     size_t n_devices;
+    const char *const *writable; /* the same for files that may be written to, and folders in which folders may be made
+                                  * and removed, too */
+    size_t n_writable;
+    const char *const *emptied;  /* folders in which, and below, files may be removed */
+    size_t n_emptied;
     bool network;                /* it needs TCP */
     uint32_t user_base;          /* as root: become the user of this number plus the process id; 0: stay root, a
                                   * layer that is missing then */
