@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "executor/op-check.h"
 #include "executor/private.h"
 
 ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index)
@@ -135,8 +136,8 @@ int handle_device_get_memory(void *data, struct apir_arena *scratch,
     return 0;
 }
 
-/* Builds the tensors of a query, those with a buffer placed in it. 1: built. 0: the host does not know an op or type.
- * -errno: refused. */
+/* Builds the tensors of a query, those with a buffer placed in it. 1: built. 0: the host does not know an op or type,
+ * or the op is none that ggml could have made. -errno: refused. */
 static int build_query(struct apir_executor *executor, struct apir_arena *scratch, struct apir_buffer_uses *uses,
                        const struct apir_op_query *query, struct ggml_tensor **op)
 {
@@ -155,7 +156,7 @@ static int build_query(struct apir_executor *executor, struct apir_arena *scratc
         tensors[i].buffer = buffer->host; /* no data: nothing is computed */
     }
     *op = &tensors[query->n_tensors - 1];
-    return 1;
+    return apir_op_check(*op) ? 0 : 1; /* the host's functions rely on it as well */
 }
 
 int handle_device_supports_op(void *data, struct apir_arena *scratch,

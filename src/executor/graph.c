@@ -8,6 +8,7 @@
 #include "util/arena.h"
 #include "wire/cs.h"
 #include "executor/graph.h"
+#include "executor/op-check.h"
 #include "executor/private.h"
 #include "util/checked.h"
 
@@ -192,13 +193,27 @@ void apir_rebuilt_finish(struct apir_rebuilt *self)
     apir_quota_uncharge(&self->executor->quotas.graphs, self->charged);
 }
 
+/* Whether every node is one that ggml could have made. Looked at before anything of ggml sees them. */
+static bool is_sound(const struct apir_rebuilt *self)
+{
+    for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
+        const struct ggml_tensor *node = &self->tensors[self->wire->nodes[i]];
+        const char *flaw = apir_op_check(node);
+        if (!flaw)
+            continue;
+        apir_executor_complain(self->executor, "node %u of a graph, %s: %s", i, ggml_op_name(node->op), flaw);
+        return false;
+    }
+    return true;
+}
+
 /* Whether the device can compute every node: one that cannot would end the process. */
 static bool is_supported(const struct apir_rebuilt *self, const struct apir_stream *stream)
 {
     ggml_backend_dev_t device = ggml_backend_get_device(stream->host);
     for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
         const struct ggml_tensor *node = &self->tensors[self->wire->nodes[i]];
-        if (ggml_backend_dev_supports_op(device, node))
+        if (node->op == GGML_OP_NONE || ggml_backend_dev_supports_op(device, node))
             continue;
         apir_executor_complain(self->executor, "node %u of a graph: the device cannot compute %s", i,
                                ggml_op_desc(node));
@@ -226,9 +241,10 @@ int apir_rebuilt_make(struct apir_rebuilt *self, const struct apir_stream *strea
     int ret = describe(self);
     if (ret == 0)
         ret = check_order(self);
-    if (ret == 0)
-        ret = bind(self, status);
-    if (ret == 0 && *status == GGML_STATUS_SUCCESS && self->deployed && !is_supported(self, stream))
+    if (ret < 0 || !is_sound(self))
+        return ret;
+    ret = bind(self, status);
+    if (ret == 0 && *status == GGML_STATUS_SUCCESS && !is_supported(self, stream))
         *status = GGML_STATUS_FAILED;
     return ret == 0 && *status == GGML_STATUS_SUCCESS ? build(self) : ret;
 }

@@ -222,8 +222,8 @@ enum apir_graph_status apir_graph_status_from_ggml(enum ggml_status status);
 int apir_graph_fetch(struct apir_executor *executor, struct apir_arena *arena, uint32_t shm, uint64_t offset,
                      uint64_t size, struct apir_dec *dec);
 
-/* Checks and computes a graph. deployed: the guest has not asked what the device can compute, so that a node that it
- * cannot is a failure; nor does it say how often values are used, so that those that may be used elsewhere are kept. */
+/* Checks and computes a graph; a node that the device cannot compute, or that no function of ggml's makes, is a failure.
+ * deployed: the guest does not say how often values are used, so that those that may be used elsewhere are kept. */
 int apir_graph_run(struct apir_executor *executor, struct apir_arena *arena, const struct apir_graph *graph,
                    struct apir_stream *stream, bool deployed, enum ggml_status *status);
 

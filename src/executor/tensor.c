@@ -25,13 +25,14 @@ static int translate_sub_op(const struct apir_names *names, struct ggml_tensor *
     return sub_op == APIR_NO_NUMBER ? -EOPNOTSUPP : 0;
 }
 
+/* Of an empty tensor, the other dimensions have a limit, too: they are multiplied with each other. */
 static int check_shape(const struct apir_tensor *from, enum ggml_type type)
 {
     uint64_t elements = 1;
     for (int i = 0; i < GGML_MAX_DIMS; i++) {
         if (from->ne[i] > APIR_MAX_SIZE || from->nb[i] > APIR_MAX_SIZE)
             return -EINVAL;
-        if (!apir_checked_mul(elements, from->ne[i], &elements) || elements > APIR_MAX_SIZE)
+        if (!apir_checked_mul(elements, from->ne[i] ? from->ne[i] : 1, &elements) || elements > APIR_MAX_SIZE)
             return -EINVAL;
     }
     return from->ne[0] % (uint64_t)ggml_blck_size(type) == 0 ? 0 : -EINVAL;

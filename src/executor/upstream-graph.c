@@ -97,7 +97,6 @@ static int run(struct apir_executor *executor, struct apir_arena *arena,
     if (!apir_dec_finish(&dec))
         return arena->is_short ? -ENOMEM : -EBADMSG;
     ret = apir_upstream_convert_graph(arena, &from, &graph);
-    /* deployed guests do not ask which ops the device supports */
     return ret < 0 ? ret : apir_graph_run(executor, arena, &graph, stream, true, status);
 }
 

@@ -195,7 +195,7 @@ static void a_view_may_be_listed_before_what_it_views(void **state)
     add(&m, "sum", GGML_OP_SQR, 1, 0);
     m.tensors[0].view_src = id_of(1);
     m.tensors[0].view_offs = 8;
-    m.tensors[0].ne[0] = 2;
+    m.tensors[0].ne[0] = m.tensors[2].ne[0] = 2;
     add_node(&m, 0);
     add_node(&m, 2);
     assert_int_equal(compute(&m), GGML_STATUS_SUCCESS);
@@ -349,7 +349,11 @@ static void no_such_unary(struct maker *m)
     m->tensors[3].op_params[0] = GGML_UNARY_OP_COUNT;
 }
 static void no_such_type(struct maker *m) { m->tensors[3].type = 31; }
-static void huge(struct maker *m) { m->tensors[3].ne[1] = UINT32_MAX; }
+static void huge(struct maker *m)
+{
+    for (int i = 0; i < 4; i++)
+        m->tensors[i].ne[1] = UINT32_MAX;
+}
 
 static void spoiled_graphs_are_refused(void **state)
 {
@@ -366,6 +370,18 @@ static void spoiled_graphs_are_refused(void **state)
         spoilers[i](&m);
         expect_refusal(&m);
     }
+}
+
+static void a_node_that_ggml_does_not_make_is_a_failure(void **state)
+{
+    (void)state;
+    struct maker m;
+    make_chain(&m, "cpu");
+    m.tensors[2].ne[0] = 8; /* of sources that have half as much */
+    assert_int_equal(compute(&m), GGML_STATUS_FAILED);
+    m.tensors[2].ne[0] = 4;
+    assert_int_equal(compute(&m), GGML_STATUS_SUCCESS);
+    close_maker(&m);
 }
 
 static void bytes_that_are_no_graph_are_refused(void **state)
@@ -549,6 +565,7 @@ int main(void)
         cmocka_unit_test(no_choice_of_ids_makes_a_graph_slow),
         cmocka_unit_test(a_graph_of_nothing_is_computed),
         cmocka_unit_test(spoiled_graphs_are_refused),
+        cmocka_unit_test(a_node_that_ggml_does_not_make_is_a_failure),
         cmocka_unit_test(bytes_that_are_no_graph_are_refused),
         cmocka_unit_test(each_backend_has_a_number_and_a_stream),
         cmocka_unit_test(backends_of_no_number_or_device_are_refused),

@@ -1,0 +1,123 @@
+/* Nodes made by ggml's own functions pass; every way to make them something else does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "executor/op-check.h"
+
+static int open_context(void **state)
+{
+    struct ggml_init_params params = {.mem_size = 1 << 20, .no_alloc = true};
+    *state = ggml_init(params);
+    return *state ? 0 : -1;
+}
+
+static int close_context(void **state)
+{
+    ggml_free(*state);
+    return 0;
+}
+
+static struct ggml_tensor *f32(struct ggml_context *context, int64_t ne0, int64_t ne1)
+{
+    return ggml_new_tensor_2d(context, GGML_TYPE_F32, ne0, ne1);
+}
+
+/* A release of ggml with ops that have no rule is to be looked at: the host would not compute them. */
+static void every_op_has_a_rule(void **state)
+{
+    (void)state;
+    for (int op = 0; op < GGML_OP_COUNT; op++) {
+        bool without = op == GGML_OP_CUSTOM || op == GGML_OP_MAP_CUSTOM1 || op == GGML_OP_MAP_CUSTOM2 ||
+                       op == GGML_OP_MAP_CUSTOM3 || op == GGML_OP_FLASH_ATTN_BACK;
+        if (apir_op_check_knows((enum ggml_op)op) == without)
+            fail_msg("%s", ggml_op_name((enum ggml_op)op));
+    }
+    assert_false(apir_op_check_knows(GGML_OP_COUNT));
+}
+
+static void call_nothing(struct ggml_tensor *to, const struct ggml_tensor *a, int index, int count, void *data)
+{
+    (void)to;
+    (void)a;
+    (void)index;
+    (void)count;
+    (void)data;
+}
+
+static void ops_that_call_back_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_map_custom1(*state, f32(*state, 4, 1), call_nothing, 1, NULL);
+    assert_string_equal(apir_op_check(op), "the op is not known");
+}
+
+static void missing_sources_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_mul_mat(*state, f32(*state, 4, 2), f32(*state, 4, 3));
+    assert_null(apir_op_check(op));
+    op->src[1] = NULL;
+    assert_string_equal(apir_op_check(op), "a source is missing");
+    op->src[0] = NULL;
+    assert_string_equal(apir_op_check(op), "a source is missing");
+}
+
+static void further_sources_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_sqr(*state, f32(*state, 4, 2));
+    assert_null(apir_op_check(op));
+    op->src[9] = op->src[0];
+    assert_string_equal(apir_op_check(op), "there are too many sources");
+}
+
+static void results_larger_than_their_sources_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_add(*state, f32(*state, 4, 2), f32(*state, 4, 1));
+    assert_null(apir_op_check(op));
+    op->ne[1] = 3;
+    assert_string_equal(apir_op_check(op), "shapes and parameters do not fit");
+}
+
+static void types_without_kernels_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_soft_max(*state, f32(*state, 4, 2));
+    assert_null(apir_op_check(op));
+    op->type = GGML_TYPE_F16;
+    assert_string_equal(apir_op_check(op), "the result has a type that the op does not give");
+    op->src[0]->type = GGML_TYPE_Q4_0;
+    assert_string_equal(apir_op_check(op), "a source has a type that the op does not take");
+}
+
+static void empty_sources_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_sum(*state, f32(*state, 4, 2));
+    assert_null(apir_op_check(op));
+    op->src[0]->ne[2] = 0;
+    assert_string_equal(apir_op_check(op), "a source is empty");
+}
+
+static void overlapping_elements_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_sqr(*state, f32(*state, 4, 2));
+    op->src[0]->nb[1] = 0;
+    assert_string_equal(apir_op_check(op), "elements share memory");
+    op->src[0]->nb[1] = 1024;
+    assert_null(apir_op_check(op));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_op_has_a_rule),
+        cmocka_unit_test(ops_that_call_back_are_refused),
+        cmocka_unit_test(missing_sources_are_refused),
+        cmocka_unit_test(further_sources_are_refused),
+        cmocka_unit_test(results_larger_than_their_sources_are_refused),
+        cmocka_unit_test(types_without_kernels_are_refused),
+        cmocka_unit_test(empty_sources_are_refused),
+        cmocka_unit_test(overlapping_elements_are_refused),
+    };
+    return cmocka_run_group_tests_name("op check", tests, open_context, close_context);
+}
