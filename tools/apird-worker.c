@@ -255,6 +255,15 @@ static void limit_lingering(void *data)
     alarm(LINGER_SECONDS);
 }
 
+/* Its client is told in the ways in which it is told of a worker's death, of which this is one. */
+static void end_hung(void *data)
+{
+    const struct worker *worker = data;
+    apir_error(&worker->log, "context %lu: a call has taken longer than it may (--max-compute-time): the worker ends",
+               worker->context);
+    limit_lingering(NULL);
+}
+
 static int probe(struct worker *worker)
 {
     char message[1024];
@@ -301,6 +310,9 @@ static int serve(struct worker *worker)
         .memory = &worker->memory,
         .log = &worker->log,
         .ended = limit_lingering,
+        .limits = worker->options.limits,
+        .expired = end_hung,
+        .expired_data = worker,
     };
     if (worker->backend_library && use_backend_library(worker, &options) < 0)
         return 1;

@@ -78,6 +78,8 @@ static int open_ring(struct apir_queue *queue)
     ret = apir_session_submit(queue->session, words, 3);
     if (ret == 0)
         ret = apir_session_sync(queue->session); /* calls of other queues may wait for calls of this one */
+    if (ret == 0 && apir_ring_failed(queue->ring.ring)) /* the host gives us no more queues */
+        ret = -EBUSY;
     if (ret < 0)
         apir_session_shm_destroy(queue->session, &queue->memory);
     return ret;

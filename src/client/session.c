@@ -96,18 +96,24 @@ static int wait_synced(struct apir_session *session, uint32_t number)
     return 0;
 }
 
-int apir_session_sync(struct apir_session *session)
+static int sync_locked(struct apir_session *session)
 {
     if (session->speaks_upstream)
         return 0;
-    pthread_mutex_lock(&session->sync_lock);
     const uint32_t words[] = {APIR_COMMAND_SYNC, ++session->sync_number, 0};
     int ret = apir_session_submit(session, words, 3);
     if (ret == 0)
         ret = wait_synced(session, session->sync_number);
-    pthread_mutex_unlock(&session->sync_lock);
     if (ret < 0)
         apir_session_fail(session, ret, "commands are not taken");
+    return ret;
+}
+
+int apir_session_sync(struct apir_session *session)
+{
+    pthread_mutex_lock(&session->sync_lock);
+    int ret = sync_locked(session);
+    pthread_mutex_unlock(&session->sync_lock);
     return ret;
 }
 
@@ -301,17 +307,30 @@ int apir_session_encode_graph(const struct apir_session *session, struct apir_en
     return 0;
 }
 
+/* Whether the host has not taken memory that was followed by a sync. */
+static bool is_refused(struct apir_session *session, const struct apir_shm *shm)
+{
+    return !session->speaks_upstream &&
+           /* relaxed: the sync's acquire comes before */
+           atomic_load_explicit(apir_status_refused(session->status.data), memory_order_relaxed) == shm->id;
+}
+
 int apir_session_shm_create(struct apir_session *session, uint64_t size, struct apir_shm *shm)
 {
     int ret = apir_session_error(session);
     if (ret < 0)
         return ret;
+    pthread_mutex_lock(&session->sync_lock); /* the host notes the last memory that it has refused */
     ret = session->transport->ops->shm_create(session->transport, size, shm);
     if (ret < 0)
-        return ret;
-    ret = apir_session_sync(session);
+        goto out;
+    ret = sync_locked(session);
+    if (ret == 0 && is_refused(session, shm))
+        ret = -ENOMEM;
     if (ret < 0)
         session->transport->ops->shm_destroy(session->transport, shm);
+out:
+    pthread_mutex_unlock(&session->sync_lock);
     return ret;
 }
 

@@ -33,6 +33,7 @@ struct apir_server_queue {
     uint64_t completed;      /* sequence number of the last call answered; guarded by all->lock */
     unsigned patience;       /* how often it may be too crowded here before this thread moves again */
     struct apir_spin spin;   /* of the wait for the next request */
+    struct apir_watch watch; /* of the thread */
     uint8_t *request;        /* private copy, APIR_MAX_RECORD */
     uint8_t *reply;          /* the same for the reply */
     struct apir_arena arena; /* of the call that runs */
@@ -141,9 +142,12 @@ static int run_request(struct apir_server_queue *queue, struct apir_request_head
     if (!apir_dec_ok(&request) || header->size != (uint32_t)size || header->sequence != queue->completed + 1)
         return -EBADMSG;
     int ret = wait_dependencies(queue, header);
-    if (ret == 0)
+    if (ret == 0) {
+        apir_watchdog_begin(queue->all->watchdog, &queue->watch);
         ret = apir_dispatch(queue->all->handlers, queue->all->handler_data, header->call, &request, &queue->arena,
                             reply);
+        apir_watchdog_end(queue->all->watchdog, &queue->watch);
+    }
     if (ret > 0)
         apir_ring_fail(queue->ring.ring, (uint32_t)ret);
     return ret < 0 ? ret : 1;
@@ -201,8 +205,10 @@ static void *queue_main(void *data)
 {
     struct apir_server_queue *queue = data;
     int ret = 0;
+    apir_watchdog_add(queue->all->watchdog, &queue->watch);
     while (ret == 0 && wait_record(queue))
         ret = serve(queue);
+    apir_watchdog_remove(queue->all->watchdog, &queue->watch);
     if (ret < 0 && ret != -ECANCELED)
         queue->all->refused(queue->all->refused_data);
     return NULL;
@@ -237,6 +243,14 @@ static struct apir_server_queue *create_queue(struct apir_server_queues *all, ui
     return queue;
 }
 
+static uint32_t count_open(const struct apir_server_queues *queues)
+{
+    uint32_t count = 0;
+    for (uint32_t id = 0; id < APIR_MAX_QUEUES; id++)
+        count += queues->open[id] != NULL;
+    return count;
+}
+
 int apir_server_queues_open(struct apir_server_queues *queues, uint32_t id, uint32_t shm)
 {
     if (id >= APIR_MAX_QUEUES)
@@ -247,6 +261,11 @@ int apir_server_queues_open(struct apir_server_queues *queues, uint32_t id, uint
     if (!memory || memory->size < APIR_QUEUE_SIZE) {
         apir_shm_table_put(queues->memory, memory);
         return -EINVAL;
+    }
+    if (count_open(queues) >= queues->max_open) {
+        apir_ring_fail(memory->data, (uint32_t)-EBUSY);
+        apir_shm_table_put(queues->memory, memory);
+        return 0;
     }
     struct apir_server_queue *queue = create_queue(queues, id, memory);
     if (!queue)

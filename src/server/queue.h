@@ -9,6 +9,7 @@
 
 #include "apir-dispatch.h"
 #include "server/shm.h"
+#include "server/watchdog.h"
 #include "util/log.h"
 #include "wire/status.h"
 
@@ -22,6 +23,8 @@ struct apir_server_queues {
     const struct apir_log *log;
     void (*refused)(void *data); /* called once by a queue's thread that got a bad message; it then ends */
     void *refused_data;
+    struct apir_watchdog *watchdog; /* borrowed; of the calls */
+    uint32_t max_open;
 
     pthread_mutex_t lock; /* guards all below, and the state of each queue */
     pthread_cond_t completed;
@@ -33,7 +36,9 @@ void apir_server_queues_init(struct apir_server_queues *queues);
 /* Ends all queues and waits for their threads. */
 void apir_server_queues_finish(struct apir_server_queues *queues);
 
-/* Starts queue id on the memory shm, APIR_QUEUE_SIZE zeroed bytes. -EINVAL: bad id, too small or unknown shared memory. -EEXIST. -errno. */
+/* Starts queue id on the memory shm, APIR_QUEUE_SIZE zeroed bytes. If the guest may have no more, it is told so in the ring
+ * (apir_ring_failed: -EBUSY), and there is no such queue. -EINVAL: bad id, too small or unknown shared memory. -EEXIST.
+ * -errno. */
 int apir_server_queues_open(struct apir_server_queues *queues, uint32_t id, uint32_t shm);
 
 /* Ends a queue after the call it runs. -ENOENT. */

@@ -8,6 +8,7 @@
 
 #include "apir-upstream-protocol.h"
 #include "server/queue.h"
+#include "server/watchdog.h"
 #include "util/fd.h"
 #include "wire/capset.h"
 #include "wire/connection.h"
@@ -17,11 +18,14 @@ enum {
     SEND_TIMEOUT_MS = 1000, /* a peer that does not read for so long is taken for dead */
 };
 
+#define SECOND UINT64_C(1000000000)
+
 struct server {
     struct apir_connection connection;
     pthread_mutex_t send_lock; /* guards sending */
     const struct apir_server_options *options;
     struct apir_server_queues queues;
+    struct apir_watchdog watchdog;
     struct apir_upstream_session upstream;
     struct apir_shm_table *memory; /* borrowed */
     int memory_fd;                 /* of the last SHM_ADD that came with one; -1: none */
@@ -47,6 +51,19 @@ static void end_connection(void *data)
     shutdown(server->connection.fd, SHUT_RD);
 }
 
+/* A call does not return. The reader wakes up with the end of the connection and tells the guest. */
+static void end_expired(void *data)
+{
+    struct server *server = data;
+    shutdown(server->connection.fd, SHUT_RDWR);
+    server->options->expired(server->options->expired_data);
+}
+
+static uint64_t time_limit(const struct apir_server_options *options, const struct apir_limits *limits)
+{
+    return options->expired && limits->compute_seconds != APIR_NO_LIMIT ? limits->compute_seconds * SECOND : 0;
+}
+
 /* Only a guest that speaks apir's own protocol has a trailer behind its handshake. */
 static bool has_trailer(struct apir_dec payload)
 {
@@ -64,7 +81,7 @@ static bool is_upstream(const struct server *server, const struct apir_dec *payl
 static int begin_upstream(struct server *server)
 {
     return apir_upstream_session_begin(&server->upstream, server->options->upstream, server->options->upstream_data,
-                                       server->memory, server->log);
+                                       server->memory, &server->watchdog, server->log);
 }
 
 static int handle_handshake(struct server *server, struct apir_dec *payload)
@@ -149,7 +166,15 @@ static int handle_shm_add(struct server *server, struct apir_frame *frame)
         server->memory_fd = apir_fd_take(&frame->fd);
     }
     memcpy(&shm, frame->data, sizeof shm);
-    return apir_shm_table_add(server->memory, shm.id, server->memory_fd, shm.offset, shm.size);
+    int ret = apir_shm_table_add(server->memory, shm.id, server->memory_fd, shm.offset, shm.size);
+    if (ret < 0)
+        return ret;
+    if (ret > 0)
+        apir_debug(server->log, "no room for %llu bytes of shared memory: %llu are left (--max-shared-memory)",
+                   (unsigned long long)shm.size, (unsigned long long)apir_quota_left(&server->memory->quota));
+    if (server->status) /* relaxed: a sync follows */
+        atomic_store_explicit(apir_status_refused(server->status->data), ret > 0 ? shm.id : 0, memory_order_relaxed);
+    return 0;
 }
 
 static int handle_shm_remove(struct server *server, const struct apir_frame *frame)
@@ -221,6 +246,9 @@ static void mark_dead(struct server *server)
 int apir_server_run(const struct apir_server_options *options)
 {
     struct server server = {.options = options, .memory = options->memory, .memory_fd = -1, .log = options->log};
+    struct apir_limits limits = options->limits;
+    apir_limits_complete(&limits);
+    options->memory->quota.limit = limits.shared_memory;
     apir_connection_init(&server.connection, options->fd);
     apir_connection_set_send_timeout(&server.connection, SEND_TIMEOUT_MS);
     pthread_mutex_init(&server.send_lock, NULL);
@@ -233,13 +261,18 @@ int apir_server_run(const struct apir_server_options *options)
     server.queues.log = options->log;
     server.queues.refused = end_connection;
     server.queues.refused_data = &server;
+    server.queues.watchdog = &server.watchdog;
+    server.queues.max_open = (uint32_t)limits.queues;
 
-    int ret = serve_frames(&server);
+    int ret = apir_watchdog_init(&server.watchdog, time_limit(options, &limits), end_expired, &server);
+    if (ret == 0)
+        ret = serve_frames(&server);
     mark_dead(&server);
     if (options->ended)
         options->ended(options->handler_data);
     apir_server_queues_finish(&server.queues);
     apir_upstream_session_finish(&server.upstream);
+    apir_watchdog_finish(&server.watchdog);
     server.memory->removed = NULL;
     apir_fd_close(&server.memory_fd);
     apir_connection_finish(&server.connection);

@@ -10,6 +10,7 @@
 #include "apir-dispatch.h"
 #include "server/shm.h"
 #include "server/upstream.h"
+#include "util/limits.h"
 #include "util/log.h"
 
 struct apir_server_options {
@@ -24,6 +25,11 @@ struct apir_server_options {
     bool upstream_only;                   /* guests that offer apir's own protocol are served in the deployed one */
     void (*ended)(void *handler_data);    /* may be NULL; called when the last frame was served, before the calls that
                                              still run are waited for */
+    struct apir_limits limits;            /* of queues, and of time; zero-initialised: the defaults */
+    void (*expired)(void *data);          /* a call takes longer than it may: the connection has been ended, and it is for
+                                             the callee to see that the process ends, too. Called by another thread. May be
+                                             NULL: calls may take as long as they like */
+    void *expired_data;
 };
 
 /* Serves until the peer closes the connection or breaks the protocol, then ends all queues. Handlers run on one thread

@@ -10,13 +10,16 @@
 void apir_shm_table_init(struct apir_shm_table *table)
 {
     memset(table, 0, sizeof *table);
+    table->quota.limit = APIR_NO_LIMIT;
     pthread_mutex_init(&table->lock, NULL);
 }
 
-static void destroy(struct apir_mapping *mapping)
+static void destroy(struct apir_shm_table *table, struct apir_mapping *mapping)
 {
-    if (!mapping->borrowed)
+    if (mapping->data && !mapping->borrowed) {
         munmap(mapping->data, mapping->size);
+        apir_quota_uncharge(&table->quota, mapping->size);
+    }
     free(mapping);
 }
 
@@ -26,7 +29,7 @@ void apir_shm_table_finish(struct apir_shm_table *table)
         while (table->buckets[i]) {
             struct apir_mapping *mapping = table->buckets[i];
             table->buckets[i] = mapping->next;
-            destroy(mapping);
+            destroy(table, mapping);
         }
     }
     table->count = 0;
@@ -55,6 +58,23 @@ static int insert(struct apir_shm_table *table, struct apir_mapping *mapping)
     return ret;
 }
 
+/* Gives the mapping its memory, unless there is no more of the quota or of address space. */
+static int take_memory(struct apir_shm_table *table, struct apir_mapping *mapping, int fd, uint64_t offset,
+                       uint64_t size)
+{
+    if (!apir_quota_charge(&table->quota, size))
+        return 0;
+    void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    int ret = data == MAP_FAILED ? -errno : 0;
+    if (ret < 0) {
+        apir_quota_uncharge(&table->quota, size);
+        return ret == -ENOMEM ? 0 : ret;
+    }
+    mapping->data = data;
+    mapping->size = size;
+    return 0;
+}
+
 int apir_shm_table_map(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size)
 {
     uint64_t end;
@@ -66,17 +86,13 @@ int apir_shm_table_map(struct apir_shm_table *table, uint32_t id, int fd, uint64
         return -ENOMEM;
     mapping->id = id;
     mapping->refs = 1;
-    mapping->size = size;
-    mapping->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    if (mapping->data == MAP_FAILED) {
-        ret = -errno;
-        free(mapping);
-        return ret;
-    }
-    ret = insert(table, mapping);
+    ret = take_memory(table, mapping, fd, offset, size);
+    bool has_memory = mapping->data;
+    if (ret == 0)
+        ret = insert(table, mapping);
     if (ret < 0)
-        destroy(mapping);
-    return ret;
+        destroy(table, mapping);
+    return ret < 0 ? ret : has_memory ? 0 : 1;
 }
 
 int apir_shm_table_remove(struct apir_shm_table *table, uint32_t id)
@@ -113,6 +129,8 @@ struct apir_mapping *apir_shm_table_get(struct apir_shm_table *table, uint32_t i
 {
     pthread_mutex_lock(&table->lock);
     struct apir_mapping *mapping = *find_locked(table, id);
+    if (mapping && !mapping->data)
+        mapping = NULL;
     if (mapping)
         mapping->refs++;
     pthread_mutex_unlock(&table->lock);
@@ -132,7 +150,7 @@ void apir_shm_table_put(struct apir_shm_table *table, struct apir_mapping *mappi
         return;
     uint32_t id = mapping->id;
     bool borrowed = mapping->borrowed;
-    destroy(mapping);
+    destroy(table, mapping);
     if (table->removed && !borrowed)
         table->removed(table->removed_data, id);
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/quota.h"
+
 enum {
     APIR_SHM_BUCKETS = 256,
     APIR_MAX_SHMS = 4096, /* a context's rings, staging areas and graphs are a few hundred */
@@ -19,7 +21,7 @@ struct apir_mapping {
     uint32_t refs;
     bool removed;  /* no longer found by id */
     bool borrowed; /* another's memory, good only until the call that uses it ends; in no table */
-    void *data;
+    void *data;    /* NULL: the id is taken, and there is no memory, see apir_shm_table_map */
     uint64_t size;
 };
 
@@ -27,6 +29,7 @@ struct apir_shm_table {
     pthread_mutex_t lock; /* guards all below and the mappings' links and counts */
     struct apir_mapping *buckets[APIR_SHM_BUCKETS];
     uint32_t count;
+    struct apir_quota quota; /* bytes mapped; no limit unless the owner sets one before the table is used */
     void (*removed)(void *data, uint32_t id); /* called without the lock once a removed mapping is gone; may be NULL */
     void *removed_data;
 
@@ -41,8 +44,8 @@ void apir_shm_table_init(struct apir_shm_table *table);
 /* Unmaps everything; nobody may use a mapping any more. */
 void apir_shm_table_finish(struct apir_shm_table *table);
 
-/* Maps size bytes at offset of fd as id. Borrows fd, which must be memory that cannot shrink. -EEXIST, -ENOSPC,
- * -EINVAL for a bad fd or range, -errno. */
+/* Maps size bytes at offset of fd as id. Borrows fd, which must be memory that cannot shrink. 0. 1: there is no more room
+ * for it; the id can be removed as any other, and is not found. -EEXIST, -ENOSPC, -EINVAL for a bad fd or range, -errno. */
 int apir_shm_table_add(struct apir_shm_table *table, uint32_t id, int fd, uint64_t offset, uint64_t size);
 
 /* The same for memory of which the caller knows that it does not shrink. */

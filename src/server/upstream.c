@@ -133,20 +133,27 @@ static void *session_main(void *data)
 {
     struct apir_upstream_session *session = data;
     struct apir_upstream_request *request;
+    struct apir_watch watch = {.next = NULL};
+    apir_watchdog_add(session->watchdog, &watch);
     while ((request = wait_request(session))) {
+        apir_watchdog_begin(session->watchdog, &watch);
         run(session, request);
+        apir_watchdog_end(session->watchdog, &watch);
         free(request);
     }
+    apir_watchdog_remove(session->watchdog, &watch);
     return NULL;
 }
 
 int apir_upstream_session_begin(struct apir_upstream_session *session, const struct apir_upstream_backend *backend,
-                                void *backend_data, struct apir_shm_table *memory, const struct apir_log *log)
+                                void *backend_data, struct apir_shm_table *memory, struct apir_watchdog *watchdog,
+                                const struct apir_log *log)
 {
     memset(session, 0, sizeof *session);
     session->backend_data = backend_data;
     session->memory = memory;
     session->log = log;
+    session->watchdog = watchdog;
     session->last = &session->first;
     session->results = malloc(APIR_UPSTREAM_REPLY_SIZE);
     if (!session->results)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "server/shm.h"
+#include "server/watchdog.h"
 #include "util/log.h"
 #include "wire/cs.h"
 
@@ -39,6 +40,7 @@ struct apir_upstream_session {
     void *backend_data;
     struct apir_shm_table *memory; /* borrowed */
     const struct apir_log *log;    /* borrowed */
+    struct apir_watchdog *watchdog; /* borrowed; of the requests */
     bool greeted;                  /* the versions were logged; of the thread that submits */
 
     /* of the session's thread, which runs the requests */
@@ -59,7 +61,8 @@ struct apir_upstream_session {
 
 /* Begins a session, with the thread that runs its requests. 0 or -errno. */
 int apir_upstream_session_begin(struct apir_upstream_session *session, const struct apir_upstream_backend *backend,
-                                void *backend_data, struct apir_shm_table *memory, const struct apir_log *log);
+                                void *backend_data, struct apir_shm_table *memory, struct apir_watchdog *watchdog,
+                                const struct apir_log *log);
 
 /* Takes one request, payload (private memory, from its first word); never waits for what runs. A handshake is answered
  * at once, all else in order by the thread. 0, or -EPROTO after a line in the log: the request is malformed, its reply

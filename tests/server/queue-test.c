@@ -32,6 +32,7 @@ enum {
 struct fixture {
     struct apir_shm_table memory;
     struct apir_server_queues queues;
+    struct apir_watchdog watchdog; /* there is none */
     void *shared[QUEUES]; /* shared memory 1 + index */
     struct apir_ring_producer rings[QUEUES];
     uint8_t request[APIR_MAX_RECORD]; /* the next one */
@@ -117,6 +118,8 @@ static void set_up(struct fixture *f)
     f->queues.handlers = &handlers;
     f->queues.handler_data = f;
     f->queues.memory = &f->memory;
+    f->queues.watchdog = &f->watchdog;
+    f->queues.max_open = APIR_MAX_QUEUES;
     f->queues.refused = note_refused;
     f->queues.refused_data = f;
     for (uint32_t i = 0; i < QUEUES; i++) {
@@ -607,6 +610,23 @@ static void guest_sleeps_until_the_call_that_it_wants(void **state)
     tear_down(&f);
 }
 
+static void queue_beyond_the_quota_is_refused_in_its_ring(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.queues.max_open = 2;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(apir_server_queues_open(&f.queues, i, i + 1), 0);
+    assert_int_equal(apir_ring_failed(f.shared[1]), 0);
+    assert_int_equal((int32_t)apir_ring_failed(f.shared[2]), -EBUSY);
+    assert_int_equal(apir_server_queues_kick(&f.queues, 2), -ENOENT);
+    assert_int_equal(apir_server_queues_close(&f.queues, 0), 0);
+    assert_int_equal(apir_server_queues_open(&f.queues, 3, 4), 0);
+    assert_int_equal(apir_ring_failed(f.shared[3]), 0);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -634,6 +654,7 @@ int main(void)
         cmocka_unit_test(failure_in_normal_use_is_told_in_the_ring),
         cmocka_unit_test(refusal_is_told_in_the_ring_and_wakes_who_sleeps_for_more),
         cmocka_unit_test(guest_sleeps_until_the_call_that_it_wants),
+        cmocka_unit_test(queue_beyond_the_quota_is_refused_in_its_ring),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "apir-upstream-protocol.h"
 #include "server/raw-guest.h"
 #include "server/server.h"
+#include "util/clock.h"
 
 /* A server of one harmless call on a thread, and its guest. */
 struct fixture {
@@ -22,13 +23,18 @@ struct fixture {
     int fd;
     int result;
     _Atomic int ended;
+    _Atomic int expired;
+    _Atomic bool hangs; /* the call does not return before the watchdog has found out */
+    struct apir_limits limits;
     struct raw_guest guest;
 };
 
 static int get_stats(void *data, struct apir_arena *scratch, struct apir_session_get_stats_reply *reply)
 {
-    (void)data;
+    struct fixture *f = data;
     (void)scratch;
+    while (f->hangs && !atomic_load(&f->expired))
+        apir_clock_sleep(1000000);
     reply->graphs = 1;
     return 0;
 }
@@ -40,24 +46,36 @@ static void note_ended(void *data)
     atomic_fetch_add(&((struct fixture *)data)->ended, 1);
 }
 
+static void note_expired(void *data)
+{
+    atomic_fetch_add(&((struct fixture *)data)->expired, 1);
+}
+
 static void *serve(void *data)
 {
     struct fixture *f = data;
     const struct apir_server_options options = {
-        .fd = f->fd, .handlers = &handlers, .handler_data = f, .memory = &f->memory, .ended = note_ended};
+        .fd = f->fd, .handlers = &handlers, .handler_data = f, .memory = &f->memory, .ended = note_ended,
+        .limits = f->limits, .expired = note_expired, .expired_data = f};
     f->result = apir_server_run(&options);
     return NULL;
 }
 
-static void set_up(struct fixture *f)
+static void set_up_limited(struct fixture *f, const struct apir_limits *limits)
 {
     int pair[2];
     memset(f, 0, sizeof *f);
+    f->limits = *limits;
     apir_shm_table_init(&f->memory);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     f->fd = pair[0];
     raw_guest_init(&f->guest, pair[1]);
     assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+}
+
+static void set_up(struct fixture *f)
+{
+    set_up_limited(f, &(struct apir_limits){0});
 }
 
 /* The server's result. */
@@ -212,6 +230,51 @@ static void refusal_of_a_frame_ends_the_server(void **state)
     assert_int_equal(f.ended, 1);
 }
 
+static void call_that_hangs_ends_the_session(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw_queue queue;
+    set_up_limited(&f, &(struct apir_limits){.compute_seconds = 1});
+    assert_true(raw_guest_handshake(&f.guest));
+    raw_guest_open_queue(&f.guest, &queue, 0);
+    assert_int_equal(call_stats(&f, &queue), 0);
+    f.hangs = true; /* read by the thread of the queue after the next request */
+    call_stats(&f, &queue);
+    assert_true(raw_guest_is_dead(&f.guest));
+    assert_int_equal(tear_down(&f), 0);
+    assert_int_equal(f.expired, 1);
+    assert_int_equal(f.ended, 1);
+    raw_guest_close_queue(&queue);
+}
+
+static uint32_t refused_memory(struct fixture *f)
+{
+    raw_guest_sync(&f->guest);
+    return atomic_load(apir_status_refused(f->guest.status.data));
+}
+
+static void memory_beyond_the_quota_is_named_in_the_status_page(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct raw_shm large, small;
+    struct raw_queue queue;
+    set_up_limited(&f, &(struct apir_limits){.shared_memory = 1 << 20});
+    assert_true(raw_guest_handshake(&f.guest));
+    raw_guest_share(&f.guest, 1 << 20, &large);
+    assert_int_equal(refused_memory(&f), large.id);
+    raw_guest_share(&f.guest, 4096, &small);
+    assert_int_equal(refused_memory(&f), 0);
+    raw_guest_send(&f.guest, APIR_FRAME_SHM_REMOVE, &large.id, sizeof large.id, -1);
+    raw_guest_open_queue(&f.guest, &queue, 0);
+    assert_int_equal(call_stats(&f, &queue), 0);
+    raw_guest_close_queue(&queue);
+    raw_guest_unshare(&large);
+    raw_guest_unshare(&small);
+    assert_int_equal(tear_down(&f), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +287,8 @@ int main(void)
         cmocka_unit_test(end_of_the_connection_marks_the_session_dead),
         cmocka_unit_test(refusal_of_a_call_ends_the_server),
         cmocka_unit_test(refusal_of_a_frame_ends_the_server),
+        cmocka_unit_test(call_that_hangs_ends_the_session),
+        cmocka_unit_test(memory_beyond_the_quota_is_named_in_the_status_page),
     };
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);
 }

@@ -288,6 +288,24 @@ static void unsealed_memory_is_mapped_only_for_who_vouches(void **state)
     tear_down(&f);
 }
 
+static void memory_beyond_the_quota_takes_only_its_id(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.table.quota.limit = SIZE + 4096;
+    assert_int_equal(apir_shm_table_add(&f.table, 1, f.fd, 0, SIZE), 0);
+    assert_int_equal(apir_shm_table_add(&f.table, 2, f.fd, 0, SIZE), 1);
+    assert_null(apir_shm_table_get(&f.table, 2));
+    assert_int_equal(apir_shm_table_add(&f.table, 2, f.fd, 0, 4096), -EEXIST);
+    assert_int_equal(apir_shm_table_add(&f.table, 3, f.fd, 0, 4096), 0);
+    assert_int_equal(apir_shm_table_remove(&f.table, 2), 0);
+    assert_int_equal(f.removed_id, 2); /* as with any other */
+    assert_int_equal(apir_shm_table_remove(&f.table, 1), 0);
+    assert_int_equal(apir_shm_table_add(&f.table, 2, f.fd, 0, SIZE), 0);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +323,7 @@ int main(void)
         cmocka_unit_test(owner_is_asked_at_every_use),
         cmocka_unit_test(owner_is_not_asked_about_what_was_added),
         cmocka_unit_test(unsealed_memory_is_mapped_only_for_who_vouches),
+        cmocka_unit_test(memory_beyond_the_quota_takes_only_its_id),
     };
     return cmocka_run_group_tests_name("shm", tests, NULL, NULL);
 }
