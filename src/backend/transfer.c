@@ -124,11 +124,10 @@ static int call_piece(const struct run *run, const struct piece *piece)
     return piece->rows > 1 ? call_rows(run, piece) : call_bytes(run, piece);
 }
 
-/* Copies between the application's memory and staging memory. */
-static void copy_piece(const struct run *run, const struct piece *piece)
+/* Copies between the application's memory and shared memory. */
+static void copy_piece(const struct run *run, const struct piece *piece, char *ours)
 {
     const struct apir_transfer *transfer = run->transfer;
-    char *ours = (char *)run->staging->shm.data + piece->shm_offset;
     for (uint64_t i = 0; i < piece->rows; i++, ours += piece->size) {
         char *theirs = data_at(transfer, piece->first + i) + piece->start;
         memcpy(transfer->to_host ? ours : theirs, transfer->to_host ? theirs : ours, piece->size);
@@ -160,6 +159,12 @@ static bool next_piece(const struct run *run, struct piece *piece, uint64_t most
     return true;
 }
 
+/* Where a piece is in staging memory. */
+static char *staged(const struct run *run, const struct piece *piece)
+{
+    return (char *)run->staging->shm.data + piece->shm_offset;
+}
+
 static int send_pieces(struct run *run, uint64_t most)
 {
     struct piece piece = {.shm = run->staging->shm.id};
@@ -168,7 +173,7 @@ static int send_pieces(struct run *run, uint64_t most)
         if (offset < 0)
             return (int)offset;
         piece.shm_offset = (uint64_t)offset;
-        copy_piece(run, &piece);
+        copy_piece(run, &piece, staged(run, &piece));
         int ret = call_piece(run, &piece);
         if (ret < 0)
             return ret;
@@ -191,7 +196,7 @@ static int fetch_oldest(const struct run *run, struct underway *underway)
     uint32_t at = underway->first;
     int ret = apir_queue_sync_to(run->queue, underway->pieces[at].sequence);
     if (ret == 0)
-        copy_piece(run, &underway->pieces[at].piece);
+        copy_piece(run, &underway->pieces[at].piece, staged(run, &underway->pieces[at].piece));
     apir_staging_release(run->staging);
     underway->first = (at + 1) % MAX_UNDERWAY;
     underway->count--;
@@ -261,10 +266,33 @@ static int move_direct(const struct run *run, const struct piece *piece)
     return run->transfer->async ? 1 : apir_queue_sync(run->queue);
 }
 
+/* One small piece after the other, without staging memory: the host has no more to share. */
+static int move_spare(const struct run *run)
+{
+    struct apir_queue_spare spare;
+    if (!apir_queue_get_spare(run->queue, &spare))
+        return -ENOMEM;
+    struct piece piece = {.shm = spare.shm, .shm_offset = spare.offset};
+    while (next_piece(run, &piece, spare.size)) {
+        if (run->transfer->to_host)
+            copy_piece(run, &piece, spare.data);
+        int ret = call_piece(run, &piece);
+        if (ret == 0)
+            ret = apir_queue_sync(run->queue);
+        if (ret < 0)
+            return ret;
+        if (!run->transfer->to_host)
+            copy_piece(run, &piece, spare.data);
+    }
+    return 0;
+}
+
 static int move_staged(struct run *run)
 {
     run->staging = &run->reg->staging[apir_queue_id(run->queue)];
     int64_t most = apir_staging_prepare(run->staging, run->queue, run->transfer->rows * run->transfer->size);
+    if (most == -ENOMEM)
+        return move_spare(run);
     if (most < 0)
         return (int)most;
     return run->transfer->to_host ? send_pieces(run, (uint64_t)most) : fetch_pieces(run, (uint64_t)most);

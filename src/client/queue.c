@@ -12,6 +12,7 @@
 
 enum {
     SIZE_OFFSET = 4, /* of request_header.size: known only once the arguments are written */
+    SPARE_START = 4096, /* in the reply area: calls without results have short replies, and others are waited for */
 };
 
 /* A queue that was closed; NULL: there is none. */
@@ -165,6 +166,19 @@ void apir_queue_destroy(struct apir_queue *queue)
     if (apir_queue_has_ring(queue))
         close_ring(queue);
     destroy(queue);
+}
+
+bool apir_queue_get_spare(const struct apir_queue *queue, struct apir_queue_spare *spare)
+{
+    if (!apir_queue_has_ring(queue))
+        return false;
+    *spare = (struct apir_queue_spare){
+        .shm = queue->memory.id,
+        .offset = APIR_REPLY_OFFSET + SPARE_START,
+        .size = APIR_MAX_RECORD - SPARE_START,
+        .data = (char *)queue->memory.data + APIR_REPLY_OFFSET + SPARE_START,
+    };
+    return true;
 }
 
 void apir_queue_lock(struct apir_queue *queue)

@@ -27,6 +27,17 @@ int apir_queue_submit(struct apir_queue *queue, struct apir_enc *request, struct
                       struct apir_dec *reply);
 int apir_queue_end(struct apir_queue *queue, struct apir_dec *reply, int ret);
 
+/* Shared memory that every queue has, for the data of one call at a time when there is no other: until the call is done, and
+ * the caller holds the queue's lock. */
+struct apir_queue_spare {
+    uint32_t shm;
+    uint64_t offset, size;
+    char *data; /* at offset */
+};
+
+/* False: there is none, in a session of 0.x. */
+bool apir_queue_get_spare(const struct apir_queue *queue, struct apir_queue_spare *spare);
+
 /* In place of submit and end, for a call without results: sends it, unlocks, and does not wait. 0 as soon as it is on its
  * way; what becomes of it is known after a later call (apir_queue_failed), or ends the session. -errno. */
 int apir_queue_post(struct apir_queue *queue, struct apir_enc *request);

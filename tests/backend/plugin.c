@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,10 @@ static void let_malloc_fail(const char *variable)
     setenv(variable, options, 1);
 }
 
-static void exec_daemon(const struct daemon *daemon, const char *library)
+static void exec_daemon(const struct daemon *daemon, const char *library, const char *const *options)
 {
+    const char *argv[32] = {APIRD, "--listen", daemon->socket};
+    unsigned n = 3;
     char log[128];
     snprintf(log, sizeof log, "%s/log", daemon->folder);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -34,11 +37,15 @@ static void exec_daemon(const struct daemon *daemon, const char *library)
     let_malloc_fail("TSAN_OPTIONS");
     if (!freopen(log, "a", stderr) || !freopen(log, "a", stdout))
         _exit(126);
-    if (library)
-        execl(APIRD, APIRD, "--listen", daemon->socket, "--ggml-library", library, "--threads", "1",
-              (char *)NULL);
-    else
-        execl(APIRD, APIRD, "--listen", daemon->socket, (char *)NULL);
+    if (library) {
+        argv[n++] = "--ggml-library";
+        argv[n++] = library;
+        argv[n++] = "--threads";
+        argv[n++] = "1";
+    }
+    while (*options)
+        argv[n++] = *options++;
+    execv(APIRD, (char *const *)(uintptr_t)argv);
     _exit(127);
 }
 
@@ -49,13 +56,18 @@ int daemon_start(struct daemon *daemon, bool with_library)
 
 int daemon_start_with(struct daemon *daemon, const char *library)
 {
+    return daemon_start_options(daemon, library, (const char *const[]){NULL});
+}
+
+int daemon_start_options(struct daemon *daemon, const char *library, const char *const *options)
+{
     strcpy(daemon->folder, "/tmp/apir-test.XXXXXX");
     if (!mkdtemp(daemon->folder))
         return -errno;
     snprintf(daemon->socket, sizeof daemon->socket, "%s/sock", daemon->folder);
     daemon->pid = fork();
     if (daemon->pid == 0)
-        exec_daemon(daemon, library);
+        exec_daemon(daemon, library, options);
     struct stat info;
     for (int i = 0; i < 2000 && stat(daemon->socket, &info) < 0; i++) /* 10 s */
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);

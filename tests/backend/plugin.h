@@ -20,6 +20,8 @@ struct daemon {
 int daemon_start(struct daemon *daemon, bool with_library);
 /* The same with another library; NULL: none. */
 int daemon_start_with(struct daemon *daemon, const char *library);
+/* The same with options of the daemon besides, ended by NULL. */
+int daemon_start_options(struct daemon *daemon, const char *library, const char *const *options);
 void daemon_stop(struct daemon *daemon);
 
 /* Kills its workers. */

@@ -1,0 +1,219 @@
+/* A program whose host gives it no more than a share: it is told so as by a device that is full, and goes on. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmocka-all.h"
+#include "plugin.h"
+
+enum {
+    MIB = 1024 * 1024,
+    NODES = 8,
+    HOST_BUFFERS = 700, /* more than all shared memory is */
+};
+
+static struct daemon host;
+
+static int start_host(void **state)
+{
+    static const char *const options[] = {"--max-memory",        "64M", "--max-buffers",     "8",
+                                          "--max-queues",        "3",   "--max-graph-nodes", "8",
+                                          "--max-shared-memory", "2M",  NULL};
+    (void)state;
+    setenv("GGML_VIRTGPU_PROTOCOL", "1", 1);
+    return daemon_start_options(&host, "cpu", options);
+}
+
+static int stop_host(void **state)
+{
+    (void)state;
+    daemon_stop(&host);
+    return 0;
+}
+
+static ggml_backend_buffer_t alloc(ggml_backend_dev_t device, size_t size)
+{
+    return ggml_backend_buft_alloc_buffer(ggml_backend_dev_buffer_type(device), size);
+}
+
+static size_t free_memory(ggml_backend_dev_t device)
+{
+    size_t free_bytes, total;
+    ggml_backend_dev_memory(device, &free_bytes, &total);
+    require(total <= 64 * MIB && free_bytes <= total, "no more is promised than there is");
+    return free_bytes;
+}
+
+static void take_all_memory(void *data)
+{
+    (void)data;
+    ggml_backend_dev_t device = load_device();
+    size_t before = free_memory(device);
+    require(alloc(device, 65 * MIB) == NULL, "more than all");
+    ggml_backend_buffer_t most = alloc(device, 60 * MIB);
+    require(most != NULL, "most of it");
+    require(free_memory(device) == before - ggml_backend_buffer_get_size(most), "it is told what is left");
+    require(alloc(device, 5 * MIB) == NULL, "more than is left");
+    ggml_backend_buffer_free(most);
+    most = alloc(device, 60 * MIB);
+    require(most != NULL, "once more");
+    ggml_backend_buffer_free(most);
+}
+
+static void memory_is_given_up_to_the_quota(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, take_all_memory, NULL, NULL, 0));
+}
+
+static void take_all_buffers(void *data)
+{
+    (void)data;
+    ggml_backend_dev_t device = load_device();
+    ggml_backend_buffer_t buffers[8];
+    for (int i = 0; i < 8; i++) {
+        buffers[i] = alloc(device, 64);
+        require(buffers[i] != NULL, "a buffer");
+    }
+    require(alloc(device, 64) == NULL, "one too many");
+    ggml_backend_buffer_free(buffers[3]);
+    buffers[3] = alloc(device, 64);
+    require(buffers[3] != NULL, "another");
+    for (int i = 0; i < 8; i++)
+        ggml_backend_buffer_free(buffers[i]);
+}
+
+static void buffers_are_given_up_to_the_quota(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, take_all_buffers, NULL, NULL, 0));
+}
+
+/* a + 1 + 1 ... in n nodes. */
+static enum ggml_status count_up(ggml_backend_t backend, int n, float *result)
+{
+    struct ggml_context *ctx = ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true});
+    struct ggml_tensor *one = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, 1), *sum = one;
+    struct ggml_cgraph *graph = ggml_new_graph(ctx);
+    for (int i = 0; i < n; i++)
+        sum = ggml_add(ctx, sum, one);
+    ggml_build_forward_expand(graph, sum);
+    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors(ctx, backend);
+    require(buffer != NULL, "memory of a graph");
+    const float value = 1;
+    ggml_backend_tensor_set(one, &value, 0, sizeof value);
+    enum ggml_status status = ggml_backend_graph_compute(backend, graph);
+    if (status == GGML_STATUS_SUCCESS)
+        ggml_backend_tensor_get(sum, result, 0, sizeof *result);
+    ggml_backend_buffer_free(buffer);
+    ggml_free(ctx);
+    return status;
+}
+
+static void take_all_backends(void *data)
+{
+    (void)data;
+    ggml_backend_dev_t device = load_device();
+    ggml_backend_t first = ggml_backend_dev_init(device, NULL), second = ggml_backend_dev_init(device, NULL);
+    float result = 0;
+    require(first && second, "two backends");
+    for (int i = 0; i < 10; i++)
+        require(ggml_backend_dev_init(device, NULL) == NULL, "a third");
+    require(count_up(first, 2, &result) == GGML_STATUS_SUCCESS && result == 3.0f, "the first works");
+    ggml_backend_free(first);
+    first = ggml_backend_dev_init(device, NULL);
+    require(first != NULL, "another");
+    require(count_up(second, 3, &result) == GGML_STATUS_SUCCESS && result == 4.0f, "the second works");
+    ggml_backend_free(first);
+    ggml_backend_free(second);
+}
+
+static void backends_are_given_up_to_the_quota(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, take_all_backends, NULL, NULL, 0));
+}
+
+static void compute_too_much(void *data)
+{
+    (void)data;
+    ggml_backend_t backend = ggml_backend_dev_init(load_device(), NULL);
+    float result = 0;
+    require(backend != NULL, "a backend");
+    require(count_up(backend, NODES, &result) == GGML_STATUS_SUCCESS && result == NODES + 1, "as many as there may be");
+    count_up(backend, NODES + 1, &result);
+    require(count_up(backend, 1, &result) == GGML_STATUS_ALLOC_FAILED, "the next graph tells that it was too much");
+    require(count_up(backend, NODES, &result) == GGML_STATUS_SUCCESS && result == NODES + 1, "the one after is computed");
+    ggml_backend_free(backend);
+}
+
+static void graph_of_too_many_nodes_is_a_full_device(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, compute_too_much, NULL, NULL, 0));
+}
+
+/* Sets and gets data of a type, and rows of them. */
+static void round_trip(ggml_backend_dev_t device, enum ggml_type type, size_t size)
+{
+    struct ggml_context *ctx = ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true});
+    int64_t elements = (int64_t)(size / ggml_type_size(type)) * ggml_blck_size(type);
+    struct ggml_tensor *tensor = ggml_new_tensor_1d(ctx, type, elements);
+    ggml_backend_buffer_t buffer = ggml_backend_alloc_ctx_tensors_from_buft(ctx, ggml_backend_dev_buffer_type(device));
+    require(buffer != NULL, "a buffer");
+    unsigned char *sent = malloc(size), *got = malloc(size);
+    size = ggml_nbytes(tensor);
+    for (size_t i = 0; i < size; i++)
+        sent[i] = (unsigned char)((i * 2654435761u + size) >> 13);
+    ggml_backend_tensor_set(tensor, sent, 0, size);
+    ggml_backend_tensor_get(tensor, got, 0, size);
+    require(memcmp(sent, got, size) == 0, "data come back");
+    memset(got, 0, size);
+    ggml_backend_tensor_get_2d(tensor, got, 0, 100, size / 200, 200, 200);
+    for (size_t i = 0; i < size / 200; i++)
+        require(memcmp(sent + 200 * i, got + 200 * i, 100) == 0, "rows come back");
+    free(sent);
+    free(got);
+    ggml_backend_buffer_free(buffer);
+    ggml_free(ctx);
+}
+
+static void share_all_memory(void *data)
+{
+    (void)data;
+    static ggml_backend_buffer_t buffers[HOST_BUFFERS];
+    ggml_backend_dev_t device = load_device();
+    ggml_backend_t backend = ggml_backend_dev_init(device, NULL);
+    require(backend != NULL, "a backend");
+    for (int i = 0; i < HOST_BUFFERS; i++) {
+        buffers[i] = ggml_backend_buft_alloc_buffer(ggml_backend_dev_host_buffer_type(device), 4096);
+        require(buffers[i] != NULL, "a host buffer, of ordinary memory if need be");
+    }
+    require(ggml_backend_dev_init(device, NULL) == NULL, "no memory for another queue");
+    round_trip(device, GGML_TYPE_I8, 5 * MIB + 3);
+    round_trip(device, GGML_TYPE_Q8_0, MIB);
+    round_trip(device, GGML_TYPE_I8, 1);
+    float result = 0;
+    require(count_up(backend, 3, &result) == GGML_STATUS_ALLOC_FAILED, "no memory to describe a graph");
+    for (int i = 0; i < HOST_BUFFERS; i++)
+        ggml_backend_buffer_free(buffers[i]);
+    require(count_up(backend, 3, &result) == GGML_STATUS_SUCCESS && result == 4.0f, "there is room again");
+    ggml_backend_free(backend);
+}
+
+static void without_shared_memory_data_go_in_small_pieces(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, share_all_memory, NULL, NULL, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_is_given_up_to_the_quota),
+        cmocka_unit_test(buffers_are_given_up_to_the_quota),
+        cmocka_unit_test(backends_are_given_up_to_the_quota),
+        cmocka_unit_test(graph_of_too_many_nodes_is_a_full_device),
+        cmocka_unit_test(without_shared_memory_data_go_in_small_pieces),
+    };
+    return cmocka_run_group_tests_name("limits", tests, start_host, stop_host);
+}
