@@ -129,6 +129,25 @@ static bool needs_network(const char *libraries)
     return libraries && strstr(libraries, "rpc") != NULL;
 }
 
+/* The daemon has closed the descriptors. What a sanitizer does at the end, it does with ptrace. */
+static const uint32_t left_out = UINT32_C(1) << APIR_JAIL_DESCRIPTORS
+#ifdef APIR_SANITIZED
+                                 | UINT32_C(1) << APIR_JAIL_CALLS
+#endif
+    ;
+
+/* Wide enough to load libraries and make devices ready. */
+static uint32_t calls_to_load(const char *libraries)
+{
+    uint32_t calls =
+        APIR_JAIL_CALLS_OPEN | APIR_JAIL_CALLS_CODE | APIR_JAIL_CALLS_DEVICES | APIR_JAIL_CALLS_CONFINE;
+    if (needs_network(libraries))
+        calls |= APIR_JAIL_CALLS_NETWORK;
+    if (libraries && strstr(libraries, "cuda"))
+        calls |= APIR_JAIL_CALLS_NVIDIA;
+    return calls;
+}
+
 /* What root could read, and its worker cannot. */
 static void explain_unreadable(const char *list, const struct apir_log *log)
 {
@@ -161,6 +180,8 @@ bool apir_worker_jail_enter(const char *libraries, const char *backend_library, 
         .n_devices = devices.n,
         .network = needs_network(libraries),
         .user_base = user_base,
+        .calls = calls_to_load(libraries),
+        .without = left_out,
     };
     apir_jail_enter(&options, &report);
     free_paths(&readable);

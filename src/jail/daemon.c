@@ -36,8 +36,7 @@ void apir_jail_enter_daemon(const struct apir_jail_options *options, struct apir
     report->errors[APIR_JAIL_LIMITS] = set_limits();
     apir_jail_bound_capabilities(kept_capabilities());
     report->errors[APIR_JAIL_CAPABILITIES] = apir_jail_keep_capabilities(kept_capabilities());
-    int error = apir_jail_forbid_calls();
-    if (error && !report->errors[APIR_JAIL_CAPABILITIES])
-        report->errors[APIR_JAIL_CAPABILITIES] = error; /* to the system, that is */
-    report->errors[APIR_JAIL_USER] = -1; /* whoever started it */
+    report->errors[APIR_JAIL_CALLS] = apir_jail_forbid_calls();
+    report->errors[APIR_JAIL_USER] = -1;        /* whoever started it */
+    report->errors[APIR_JAIL_DESCRIPTORS] = -1; /* as systemd passes them, or a shell */
 }

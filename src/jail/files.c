@@ -22,7 +22,8 @@
 #define FS_REFER (UINT64_C(1) << 13)       /* ABI 2 */
 #define FS_TRUNCATE (UINT64_C(1) << 14)    /* ABI 3 */
 #define FS_IOCTL_DEV (UINT64_C(1) << 15)   /* ABI 5 */
-#define NET_TCP UINT64_C(3)                /* ABI 4: bind and connect */
+#define NET_BIND_TCP (UINT64_C(1) << 0)    /* ABI 4 */
+#define NET_CONNECT_TCP (UINT64_C(1) << 1) /* ABI 4 */
 #define SCOPE_ALL UINT64_C(3)              /* ABI 6: abstract sockets and signals */
 
 #define ON_FILES (FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
@@ -45,8 +46,8 @@ static struct ruleset make_ruleset(int abi, bool network)
         ruleset.fs |= FS_REFER;
     if (abi >= 3)
         ruleset.fs |= FS_TRUNCATE;
-    if (abi >= 4 && !network)
-        ruleset.net = NET_TCP;
+    if (abi >= 4)
+        ruleset.net = network ? NET_BIND_TCP : NET_BIND_TCP | NET_CONNECT_TCP;
     if (abi >= 5)
         ruleset.fs |= FS_IOCTL_DEV;
     if (abi >= 6)
@@ -114,6 +115,6 @@ void apir_jail_restrict_files(const struct apir_jail_options *options, struct ap
     }
     int error = ret < 0 ? -ret : 0;
     report->errors[APIR_JAIL_FILES] = error;
-    report->errors[APIR_JAIL_NETWORK] = error ? error : abi >= 4 && !options->network ? 0 : EOPNOTSUPP;
+    report->errors[APIR_JAIL_NETWORK] = options->network ? -1 : error ? error : abi >= 4 ? 0 : EOPNOTSUPP;
     report->errors[APIR_JAIL_SCOPE] = error ? error : abi >= 6 ? 0 : EOPNOTSUPP;
 }

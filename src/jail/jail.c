@@ -5,8 +5,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "jail/calls.h"
 #include "jail/capabilities.h"
 #include "jail/files.h"
 #include "jail/user.h"
@@ -17,9 +19,10 @@ enum {
 
 static const char *const names[APIR_JAIL_LAYERS] = {
     [APIR_JAIL_NO_NEW_PRIVILEGES] = "no new privileges", [APIR_JAIL_CAPABILITIES] = "no capabilities",
-    [APIR_JAIL_LIMITS] = "limits",                       [APIR_JAIL_FILES] = "files",
-    [APIR_JAIL_NETWORK] = "no network",                  [APIR_JAIL_SCOPE] = "scope",
-    [APIR_JAIL_USER] = "own user",
+    [APIR_JAIL_DESCRIPTORS] = "descriptors",             [APIR_JAIL_LIMITS] = "limits",
+    [APIR_JAIL_FILES] = "files",                         [APIR_JAIL_NETWORK] = "no network",
+    [APIR_JAIL_SCOPE] = "scope",                         [APIR_JAIL_USER] = "own user",
+    [APIR_JAIL_CALLS] = "system calls",
 };
 
 const char *apir_jail_layer_name(enum apir_jail_layer layer)
@@ -49,15 +52,64 @@ static int set_limits(void)
     return error ? error : lower(RLIMIT_NOFILE, MAX_FILES);
 }
 
+static int close_descriptors(unsigned first)
+{
+    return error_of(syscall(SYS_close_range, first, ~0U, 0));
+}
+
+static int enter_layer(const struct apir_jail_options *options, enum apir_jail_layer layer)
+{
+    switch (layer) {
+    case APIR_JAIL_NO_NEW_PRIVILEGES:
+        return error_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    case APIR_JAIL_DESCRIPTORS:
+        return close_descriptors(options->descriptors);
+    case APIR_JAIL_LIMITS:
+        return set_limits();
+    case APIR_JAIL_USER:
+        return apir_jail_become_user(options);
+    case APIR_JAIL_CAPABILITIES:
+        return apir_jail_keep_capabilities(0);
+    case APIR_JAIL_CALLS:
+        return apir_jail_restrict_calls(options->calls);
+    default:
+        return 0; /* Landlock's, which go together */
+    }
+}
+
+static bool is_left_out(const struct apir_jail_options *options, enum apir_jail_layer layer)
+{
+    return options->without & UINT32_C(1) << layer;
+}
+
+/* Each step leaves less of what the next could need: Landlock takes no new privileges, or a capability; another user has no
+ * capabilities; the last needs nothing. */
 void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_report *report)
 {
+    static const enum apir_jail_layer order[] = {
+        APIR_JAIL_NO_NEW_PRIVILEGES, APIR_JAIL_DESCRIPTORS, APIR_JAIL_FILES, APIR_JAIL_LIMITS, APIR_JAIL_USER,
+        APIR_JAIL_CAPABILITIES,      APIR_JAIL_CALLS,
+    };
     memset(report, 0, sizeof *report);
-    report->errors[APIR_JAIL_NO_NEW_PRIVILEGES] = error_of(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-    apir_jail_restrict_files(options, report); /* without new privileges, or with a capability */
-    report->errors[APIR_JAIL_LIMITS] = set_limits();
-    apir_jail_bound_capabilities(0); /* takes a capability that the next step gives up */
-    report->errors[APIR_JAIL_USER] = apir_jail_become_user(options);
-    report->errors[APIR_JAIL_CAPABILITIES] = apir_jail_keep_capabilities(0);
+    if (!is_left_out(options, APIR_JAIL_CAPABILITIES))
+        apir_jail_bound_capabilities(0); /* takes one that becoming a user gives up */
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        if (is_left_out(options, order[i]))
+            continue;
+        if (order[i] == APIR_JAIL_FILES)
+            apir_jail_restrict_files(options, report);
+        else
+            report->errors[order[i]] = enter_layer(options, order[i]);
+    }
+    for (int i = 0; i < APIR_JAIL_LAYERS; i++)
+        if (is_left_out(options, (enum apir_jail_layer)i))
+            report->errors[i] = -1;
+}
+
+void apir_jail_narrow(uint32_t calls, struct apir_jail_report *report)
+{
+    if (report->errors[APIR_JAIL_CALLS] == 0)
+        report->errors[APIR_JAIL_CALLS] = apir_jail_restrict_calls(calls);
 }
 
 bool apir_jail_is_complete(const struct apir_jail_report *report)

@@ -55,7 +55,14 @@ static int tear_down(void **state)
 static struct apir_jail_report enter(bool network)
 {
     const struct apir_jail_options options = {
-        .readable = readable, .n_readable = 3, .devices = devices, .n_devices = 1, .network = network};
+        .readable = readable,
+        .n_readable = 3,
+        .devices = devices,
+        .n_devices = 1,
+        .network = network,
+        .descriptors = 3,
+        .without = UINT32_C(1) << APIR_JAIL_CALLS, /* which forbids the same: calls-test.c */
+    };
     struct apir_jail_report report;
     apir_jail_enter(&options, &report);
     return report;
@@ -180,9 +187,45 @@ static bool signals_parent(const struct desk *desk, const struct apir_jail_repor
     return report->errors[APIR_JAIL_SCOPE] ? true : fails_with(kill(getppid(), 0), EPERM);
 }
 
+static bool serves_tcp(void)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+}
+
+static void who_may_connect_may_not_listen(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct apir_jail_report report = enter(true);
+        char text[256];
+        apir_jail_describe(&report, false, text, sizeof text);
+        _exit(!strstr(text, "network") && (!serves_tcp() || report.errors[APIR_JAIL_NETWORK]) ? 0 : 1);
+    }
+    int status = -1;
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    assert_int_equal(status, 0);
+}
+
 static void processes_outside_are_not_signalled(void **state)
 {
     assert_true(in_jail(signals_parent, *state));
+}
+
+static bool has_no_descriptors(const struct desk *desk, const struct apir_jail_report *report)
+{
+    (void)desk;
+    return !report->errors[APIR_JAIL_DESCRIPTORS] && fails_with(fcntl(3, F_GETFD), EBADF) && fcntl(2, F_GETFD) == 0;
+}
+
+static void what_was_open_is_closed(void **state)
+{
+    int fd = fcntl(0, F_DUPFD, 3); /* not CLOEXEC, as some parents leave them */
+    assert_true(fd >= 3);
+    assert_true(in_jail(has_no_descriptors, *state));
+    close(fd);
 }
 
 static void layers_have_names(void **state)
@@ -200,9 +243,13 @@ static void layers_have_names(void **state)
     apir_jail_describe(&report, true, text, sizeof text);
     assert_string_equal(text, "files, scope");
     apir_jail_describe(&report, false, text, sizeof text);
-    assert_string_equal(text, "no new privileges, no capabilities, limits, no network");
+    assert_string_equal(text, "no new privileges, no capabilities, descriptors, limits, no network, system calls");
     apir_jail_describe(&report, false, text, 8); /* cut, and ended */
     assert_true(strlen(text) < 8);
+    report.errors[APIR_JAIL_FILES] = report.errors[APIR_JAIL_SCOPE] = -1; /* nobody asked for them */
+    assert_true(apir_jail_is_complete(&report));
+    apir_jail_describe(&report, true, text, sizeof text);
+    assert_string_equal(text, "");
     for (int i = 0; i < APIR_JAIL_LAYERS; i++)
         assert_non_null(apir_jail_layer_name((enum apir_jail_layer)i));
 }
@@ -215,6 +262,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_privilege_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(core_is_not_dumped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_reached_over_tcp, set_up, tear_down),
+        cmocka_unit_test(who_may_connect_may_not_listen),
+        cmocka_unit_test_setup_teardown(what_was_open_is_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processes_outside_are_not_signalled, set_up, tear_down),
         cmocka_unit_test(layers_have_names),
     };
