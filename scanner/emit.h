@@ -23,6 +23,7 @@ void emit_server(struct out *o);
 void emit_print_header(struct out *o);
 void emit_print(struct out *o);
 void emit_doc(struct out *o);
+void emit_fuzz(struct out *o);
 
 /* Writes as printf does. */
 void emit(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));

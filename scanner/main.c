@@ -31,6 +31,7 @@ static const struct output_kind output_kinds[] = {
     {"print-header", "PREFIX-print.h", emit_print_header},
     {"print", "PREFIX-print.c", emit_print},
     {"doc", "protocol.md", emit_doc},
+    {"fuzz", "PREFIX-fuzz.c", emit_fuzz},
 };
 
 enum { N_KINDS = sizeof output_kinds / sizeof *output_kinds };

@@ -35,6 +35,7 @@ static const struct golden goldens[] = {
     {"test-print.h", "print-header", NULL},
     {"test-print.c", "print", NULL},
     {"tests.md", "doc", NULL},
+    {"test-fuzz.c", "fuzz", NULL},
     {"wide-protocol.h", "header", "wide.yaml"},
     {"wide-codec.c", "codec", "wide.yaml"},
     {"wide-print.c", "print", "wide.yaml"},
@@ -49,6 +50,7 @@ static const struct golden goldens[] = {
     {"odd-one-print.h", "print-header", "odd.yaml"},
     {"odd-one-print.c", "print", "odd.yaml"},
     {"odd-one.md", "doc", "odd.yaml"},
+    {"odd-one-fuzz.c", "fuzz", "odd.yaml"},
 };
 
 enum { N_GOLDENS = sizeof goldens / sizeof *goldens };

@@ -1,0 +1,203 @@
+/* Calls of apir's own protocol, from their bytes into an executor on ggml's CPU library. A step is a call, or a struct that is
+ * put into shared memory, or one of those below. What a real server would end the session for does not end it here. */
+#include <assert.h>
+#include <ggml.h>
+#include <stdlib.h>
+
+#include "apir-codec.h"
+#include "apir-dispatch.h"
+#include "fuzz.h"
+#include "host.h"
+#include "repair.h"
+#include "steps.h"
+
+enum own_step {
+    STEP_BEGIN, /* loads the library, negotiates ggml's own numbering, makes a stream and a buffer */
+    STEP_DATA,  /* u16 offset, then bytes for the shared memory of param */
+    N_OWN_STEPS,
+};
+
+enum { REPLY_SIZE = 0x10000, FIRST_BUFFER = 0x10000, MAX_CALLS = 200 };
+
+const struct fuzz_subject fuzz_subject = {
+    .protocol = &apir_fuzz_protocol, .n_own = N_OWN_STEPS, .n_params = HOST_SLOTS, .repair = repair_tensor};
+
+struct session {
+    struct host host;
+    struct fuzz_handles handles;
+    struct apir_arena arena;
+    uint8_t *reply;
+    unsigned calls;
+    /* the struct that was put into shared memory last */
+    unsigned slot;
+    uint64_t size;
+};
+
+/* A graph that is to be found where the last struct was put. */
+static void find_graph(const struct session *session, uint64_t *size, uint32_t *shm)
+{
+    if (*size == 0) {
+        *size = session->size;
+        *shm = session->slot + 1;
+    }
+}
+
+static int compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
+{
+    struct session *session = data;
+    struct apir_graph_compute_args found = *args;
+    find_graph(session, &found.size, &found.shm);
+    return host_handlers()->graph_compute(session->host.executor, scratch, &found);
+}
+
+static int derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args)
+{
+    struct session *session = data;
+    struct apir_graph_derive_args found = *args;
+    find_graph(session, &found.size, &found.shm);
+    return host_handlers()->graph_derive(session->host.executor, scratch, &found);
+}
+
+/* These two are given the session, all others the executor. */
+static int dispatch(struct session *session, uint32_t call, struct apir_dec *in, struct apir_enc *out)
+{
+    static const struct apir_handlers own = {.graph_compute = compute, .graph_derive = derive};
+    if (call == APIR_CALL_GRAPH_COMPUTE || call == APIR_CALL_GRAPH_DERIVE)
+        return apir_dispatch(&own, session, call, in, &session->arena, out);
+    return apir_dispatch(host_handlers(), session->host.executor, call, in, &session->arena, out);
+}
+
+static const struct fuzz_message *message_of(uint32_t call)
+{
+    for (size_t i = 0; i < apir_fuzz_protocol.n_messages; i++)
+        if (apir_fuzz_protocol.messages[i].call == call)
+            return &apir_fuzz_protocol.messages[i];
+    return NULL;
+}
+
+/* bytes is memory of its own, with nothing behind it. */
+static void run_call(struct session *session, const struct fuzz_message *message, uint8_t *bytes, size_t size)
+{
+    struct apir_dec in;
+    struct apir_enc out;
+    if (session->calls++ >= MAX_CALLS)
+        return;
+    if (message->args)
+        fuzz_handles_put(&session->handles, &apir_fuzz_protocol, message->args, bytes, size);
+    apir_dec_init(&in, bytes, size, &session->arena);
+    apir_enc_init(&out, session->reply, REPLY_SIZE);
+    int ret = dispatch(session, (uint32_t)message->call, &in, &out);
+    FUZZ_CHECK(ret <= 0 || !message->reply);
+    if (ret == 0 && message->reply)
+        fuzz_handles_take(&session->handles, &apir_fuzz_protocol, message->reply, session->reply,
+                          apir_enc_used(&out));
+    apir_arena_reset(&session->arena);
+}
+
+static void put_struct(struct session *session, const struct fuzz_message *message, const struct fuzz_step *step)
+{
+    uint8_t *slot = host_slot(step->param);
+    session->slot = step->param % HOST_SLOTS;
+    session->size = step->size;
+    if (step->size > 0)
+        memcpy(slot, step->bytes, step->size);
+    fuzz_handles_put(&session->handles, &apir_fuzz_protocol, message->args, slot, step->size);
+}
+
+static void negotiate(struct session *session)
+{
+    const char *ops[GGML_OP_COUNT], *unary[GGML_UNARY_OP_COUNT], *glu[GGML_GLU_OP_COUNT];
+    struct apir_type_info types[GGML_TYPE_COUNT];
+    for (int i = 0; i < GGML_OP_COUNT; i++)
+        ops[i] = ggml_op_name((enum ggml_op)i);
+    for (int i = 0; i < GGML_UNARY_OP_COUNT; i++)
+        unary[i] = ggml_unary_op_name((enum ggml_unary_op)i);
+    for (int i = 0; i < GGML_GLU_OP_COUNT; i++)
+        glu[i] = ggml_glu_op_name((enum ggml_glu_op)i);
+    for (int i = 0; i < GGML_TYPE_COUNT; i++)
+        types[i] = (struct apir_type_info){.name = ggml_type_name((enum ggml_type)i) ? ggml_type_name((enum ggml_type)i) : "",
+                                           .block_size = (uint64_t)ggml_blck_size((enum ggml_type)i),
+                                           .type_size = ggml_type_size((enum ggml_type)i)};
+    const struct apir_negotiate_args args = {.ggml_version = ggml_version(),
+                                             .max_src = GGML_MAX_SRC,
+                                             .max_dims = GGML_MAX_DIMS,
+                                             .max_op_params = GGML_MAX_OP_PARAMS,
+                                             .ops = ops,
+                                             .n_ops = GGML_OP_COUNT,
+                                             .unary_ops = unary,
+                                             .n_unary_ops = GGML_UNARY_OP_COUNT,
+                                             .glu_ops = glu,
+                                             .n_glu_ops = GGML_GLU_OP_COUNT,
+                                             .types = types,
+                                             .n_types = GGML_TYPE_COUNT};
+    struct apir_negotiate_reply reply = {0};
+    host_handlers()->negotiate(session->host.executor, &session->arena, &args, &reply);
+    apir_arena_reset(&session->arena);
+}
+
+static void begin(struct session *session)
+{
+    uint8_t bytes[64];
+    struct apir_enc enc;
+    run_call(session, message_of(APIR_CALL_LOAD_LIBRARY), bytes, 0);
+    negotiate(session);
+    apir_enc_init(&enc, bytes, sizeof bytes);
+    apir_encode_stream_create_args(&enc, &(struct apir_stream_create_args){0});
+    run_call(session, message_of(APIR_CALL_STREAM_CREATE), bytes, apir_enc_used(&enc));
+    apir_enc_init(&enc, bytes, sizeof bytes);
+    apir_encode_buffer_alloc_args(&enc, &(struct apir_buffer_alloc_args){.size = FIRST_BUFFER});
+    run_call(session, message_of(APIR_CALL_BUFFER_ALLOC), bytes, apir_enc_used(&enc));
+}
+
+static void put_data(const struct fuzz_step *step)
+{
+    struct reader reader = {step->bytes, step->size};
+    uint16_t offset = reader_u16(&reader);
+    if (reader.left > 0 && reader.left <= (size_t)HOST_SLOT_SIZE - offset)
+        memcpy(host_slot(step->param) + offset, reader.data, reader.left);
+}
+
+static void run_step(struct session *session, const struct fuzz_step *step)
+{
+    if (step->what == apir_fuzz_protocol.n_messages + STEP_BEGIN) {
+        begin(session);
+    } else if (step->what == apir_fuzz_protocol.n_messages + STEP_DATA) {
+        put_data(step);
+    } else if (step->what < apir_fuzz_protocol.n_messages) {
+        const struct fuzz_message *message = &apir_fuzz_protocol.messages[step->what];
+        if (message->call == FUZZ_NO_CALL) {
+            put_struct(session, message, step);
+            return;
+        }
+        uint8_t *bytes = malloc(step->size);
+        assert(bytes || step->size == 0);
+        if (step->size > 0)
+            memcpy(bytes, step->bytes, step->size);
+        run_call(session, message, bytes, step->size);
+        free(bytes);
+    }
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    host_prepare();
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct reader reader = {data, size};
+    struct fuzz_step step;
+    struct session session = {.reply = malloc(REPLY_SIZE)};
+    assert(session.reply);
+    host_init(&session.host, &(struct host_options){0});
+    host_share_slots(&session.host);
+    while (fuzz_step_next(&reader, &step))
+        run_step(&session, &step);
+    host_finish(&session.host);
+    apir_arena_finish(&session.arena);
+    free(session.reply);
+    return 0;
+}

@@ -1,0 +1,170 @@
+#include "host.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "apir-codec.h"
+#include "executor/private.h"
+#include "fuzz.h"
+
+/* libFuzzer hands a target no context: what is made once is here. */
+static struct {
+    char *library;
+    int fds[HOST_SLOTS];
+    uint8_t *slots[HOST_SLOTS];
+    struct apir_handlers handlers;
+    int (*graph_compute)(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args);
+} once;
+
+static void say_nothing(enum ggml_log_level level, const char *text, void *data)
+{
+    (void)level;
+    (void)text;
+    (void)data;
+}
+
+/* Guests may ask for more memory than there is: for sanitizers that is an error unless they are told. */
+const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+static void find_library(void)
+{
+    const struct apir_executor_options options = {.library = "cpu", .threads = 1};
+    struct apir_executor *executor = apir_executor_create(&options);
+    assert(executor);
+    apir_library_load(executor);
+    if (executor->library.status != APIR_LOAD_STATUS_OK) {
+        fprintf(stderr, "%s\n", executor->library.message);
+        exit(1);
+    }
+    once.library = strdup(executor->library.files[0].path);
+    apir_executor_destroy(executor);
+}
+
+static void make_slots(void)
+{
+    for (unsigned i = 0; i < HOST_SLOTS; i++) {
+        once.fds[i] = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        assert(once.fds[i] >= 0 && ftruncate(once.fds[i], HOST_SLOT_SIZE) == 0);
+        fcntl(once.fds[i], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+        once.slots[i] = mmap(NULL, HOST_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, once.fds[i], 0);
+        assert(once.slots[i] != MAP_FAILED);
+    }
+}
+
+/* A guest's memory is bounded by quotas of other kinds; here an input must not take what makes the next one slow. */
+static int alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,
+                 struct apir_buffer_alloc_reply *reply)
+{
+    struct apir_executor_stats stats;
+    apir_executor_get_stats(data, &stats);
+    if (args->size > HOST_MAX_BUFFER || stats.buffers >= HOST_MAX_BUFFERS)
+        return 0;
+    return handle_buffer_alloc(data, scratch, args, reply);
+}
+
+bool host_takes(const struct apir_graph *graph)
+{
+    uint64_t work = 0;
+    for (uint32_t i = 0; i < graph->n_tensors; i++) {
+        uint64_t elements = 1;
+        for (int d = 0; d < GGML_MAX_DIMS; d++)
+            if (__builtin_mul_overflow(elements, graph->tensors[i].ne[d], &elements))
+                return false;
+        if (__builtin_add_overflow(work, elements, &work) || work > HOST_MAX_WORK)
+            return false;
+    }
+    return true;
+}
+
+static int compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
+{
+    struct apir_arena arena = {0};
+    struct apir_graph graph;
+    struct apir_dec dec;
+    bool takes = true;
+    if (apir_graph_fetch(data, &arena, args->shm, args->shm_offset, args->size, &dec) == 0) {
+        apir_decode_graph(&dec, &graph);
+        takes = !apir_dec_finish(&dec) || host_takes(&graph);
+    }
+    apir_arena_finish(&arena);
+    return takes ? handle_graph_compute(data, scratch, args) : 0;
+}
+
+static int derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args)
+{
+    struct apir_arena arena = {0};
+    struct apir_graph_changes changes;
+    struct apir_dec dec;
+    bool takes = true;
+    if (apir_graph_fetch(data, &arena, args->shm, args->shm_offset, args->size, &dec) == 0) {
+        apir_decode_graph_changes(&dec, &changes);
+        if (apir_dec_finish(&dec))
+            for (uint32_t i = 0; i < changes.n_changes; i++)
+                takes = takes && host_takes(&(struct apir_graph){.tensors = &changes.changes[i].tensor, .n_tensors = 1});
+    }
+    apir_arena_finish(&arena);
+    return takes ? handle_graph_derive(data, scratch, args) : 0;
+}
+
+void host_prepare(void)
+{
+    ggml_log_set(say_nothing, NULL);
+    find_library();
+    make_slots();
+    once.handlers = *apir_executor_handlers();
+    once.handlers.buffer_alloc = alloc;
+    once.handlers.graph_compute = compute;
+    once.handlers.graph_derive = derive;
+}
+
+const struct apir_handlers *host_handlers(void)
+{
+    return &once.handlers;
+}
+
+uint8_t *host_slot(unsigned number)
+{
+    return once.slots[number % HOST_SLOTS];
+}
+
+int host_slot_fd(unsigned number)
+{
+    return once.fds[number % HOST_SLOTS];
+}
+
+void host_init(struct host *host, const struct host_options *options)
+{
+    memset(host, 0, sizeof *host);
+    apir_shm_table_init(&host->memory);
+    const struct apir_executor_options executor = {.library = once.library,
+                                                   .symbol = "ggml_backend_cpu_reg", /* leaves no trace in ggml's lists */
+                                                   .threads = 1,
+                                                   .memory = &host->memory,
+                                                   .log = &host->log,
+                                                   .backend_initialize = options->backend_initialize,
+                                                   .backend_cleanup = options->backend_cleanup};
+    host->executor = apir_executor_create(&executor);
+    assert(host->executor);
+    for (unsigned i = 0; i < HOST_SLOTS; i++)
+        memset(once.slots[i], 0, HOST_SLOT_SIZE);
+}
+
+void host_share_slots(struct host *host)
+{
+    for (unsigned i = 0; i < HOST_SLOTS; i++)
+        apir_shm_table_map(&host->memory, i + 1, once.fds[i], 0, HOST_SLOT_SIZE);
+}
+
+void host_finish(struct host *host)
+{
+    apir_executor_destroy(host->executor);
+    apir_shm_table_finish(&host->memory);
+}

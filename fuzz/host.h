@@ -1,0 +1,45 @@
+/* The host of a session that runs in the target's own process: an executor on ggml's CPU library, and shared memory. */
+#ifndef APIR_FUZZ_HOST_H
+#define APIR_FUZZ_HOST_H
+
+#include "executor/executor.h"
+#include "server/shm.h"
+
+enum {
+    HOST_SLOTS = 4, /* pieces of shared memory; their ids are 1 to 4 */
+    HOST_SLOT_SIZE = 0x10000,
+    HOST_MAX_BUFFER = 1 << 20, /* bytes that a guest can have as a buffer */
+    HOST_MAX_BUFFERS = 16,
+    HOST_MAX_WORK = 1 << 18,   /* elements of a graph that is computed: an input is to take milliseconds */
+};
+
+struct host {
+    struct apir_shm_table memory;
+    struct apir_executor *executor;
+    struct apir_log log;
+};
+
+/* Once: finds the library and makes the memory. */
+void host_prepare(void);
+
+/* Numbers of functions of the deployed protocol's later revision; 0: it is not spoken. */
+struct host_options {
+    uint32_t backend_initialize, backend_cleanup;
+};
+
+/* A new host; nothing is loaded. The shared memory, which it does not have yet, is zero. */
+void host_init(struct host *host, const struct host_options *options);
+void host_share_slots(struct host *host);
+void host_finish(struct host *host);
+
+/* The executor's handlers, of which some refuse what would only cost time or memory. */
+const struct apir_handlers *host_handlers(void);
+
+/* The memory of slot number, and its descriptor. */
+uint8_t *host_slot(unsigned number);
+int host_slot_fd(unsigned number);
+
+/* Whether a graph with tensors of so many elements is small enough to be computed. */
+bool host_takes(const struct apir_graph *graph);
+
+#endif
