@@ -226,10 +226,12 @@ vm_stop_qemu() {
 # Follows what the guest says on the descriptor $1 until its last run of the command has ended, and
 # returns the command's exit code: the first that is not 0.
 vm_watch() {
-  local control=$1 result=0 running='' gone='' since=$SECONDS word boot status
+  local control=$1 result=0 running='' gone='' since=$SECONDS word boot status line='' part
   progress_next=2
   while :; do
-    if read -rt 0.5 -u "$control" word boot status; then
+    if read -rt 0.5 -u "$control" part; then
+      read -r word boot status <<<"$line$part"
+      line=''
       case $word in
         boot) progress_end; running=1 since=$SECONDS progress_next=2 ;;
         end)
@@ -237,7 +239,8 @@ vm_watch() {
           [ "$boot" -lt "$vm_reboots" ] || return "$result"
           running='' since=$SECONDS ;;
       esac
-    elif [ -z "$gone" ] && ! any_alive "$vm_pid"; then
+    elif line+=$part && [ -z "$gone" ] && ! any_alive "$vm_pid"; then
+      # (a line of which the time ends in the middle is not lost)
       gone=1  # what it said last may be still unread
     elif [ -n "$gone" ]; then
       vm_failed "$running" "the guest ended without an exit code of the command"

@@ -22,7 +22,7 @@
 enum {
     MAX_JOBS = 64,
     MAX_MODES = 16,
-    MIN_TURN_MS = 2000, /* of an attack */
+    MIN_TURN_MS = 1000, /* of an attack */
     MAX_TURN_MS = 8000,
     GRACE_MS = 15000, /* until an attack that should have ended is killed */
     NS_PER_MS = 1000 * 1000,
@@ -50,8 +50,9 @@ struct job {
 struct hostile {
     const char *socket;
     uint64_t end_ns;
+    unsigned seconds;
     struct random random;
-    unsigned n_jobs;
+    unsigned n_jobs, next_mode;
     bool chosen[MAX_MODES];
     struct tallies *tallies; /* of each mode */
     struct job jobs[MAX_JOBS];
@@ -69,13 +70,25 @@ bool attack_is_over(const struct attack *attack)
     return apir_clock_now() >= attack->end_ns;
 }
 
+/* One after the other, so that each has its turn. */
 static unsigned choose_mode(struct hostile *hostile)
 {
     unsigned mode;
     do
-        mode = random_below(&hostile->random, n_modes);
+        mode = hostile->next_mode++ % n_modes;
     while (!hostile->chosen[mode]);
     return mode;
+}
+
+/* Short enough that in the time there is, each mode has its turn. */
+static uint64_t choose_turn(struct hostile *hostile)
+{
+    uint64_t longest = hostile->seconds * UINT64_C(1000) * hostile->n_jobs / n_modes;
+    if (longest > MAX_TURN_MS)
+        longest = MAX_TURN_MS;
+    if (longest <= MIN_TURN_MS)
+        return MIN_TURN_MS * (uint64_t)NS_PER_MS;
+    return (MIN_TURN_MS + random_below(&hostile->random, (uint32_t)longest - MIN_TURN_MS)) * (uint64_t)NS_PER_MS;
 }
 
 static void run_attack(const struct hostile *hostile, unsigned mode, uint64_t seed, uint64_t end_ns)
@@ -93,8 +106,7 @@ static void run_attack(const struct hostile *hostile, unsigned mode, uint64_t se
 
 static void start_job(struct hostile *hostile, struct job *job)
 {
-    uint64_t now = apir_clock_now(), seed = random_next(&hostile->random);
-    uint64_t turn = (MIN_TURN_MS + random_below(&hostile->random, MAX_TURN_MS - MIN_TURN_MS)) * (uint64_t)NS_PER_MS;
+    uint64_t now = apir_clock_now(), seed = random_next(&hostile->random), turn = choose_turn(hostile);
     uint64_t end = now + turn < hostile->end_ns ? now + turn : hostile->end_ns;
     bool killed = random_once_in(&hostile->random, 2);
     unsigned mode = choose_mode(hostile);
@@ -189,14 +201,13 @@ static int parse(struct hostile *hostile, int argc, char **argv)
         {"jobs", required_argument, NULL, 'j'},    {"mode", required_argument, NULL, 'm'},
         {"socket", required_argument, NULL, 'S'},  {NULL, 0, NULL, 0},
     };
-    unsigned seconds = 0;
     char *list = NULL;
     int option;
     hostile->n_jobs = 2;
     hostile->random.state = 1;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 's')
-            seconds = (unsigned)atoi(optarg);
+            hostile->seconds = (unsigned)atoi(optarg);
         else if (option == 'e')
             hostile->random.state = strtoull(optarg, NULL, 0) * UINT64_C(0x9e3779b97f4a7c15) | 1;
         else if (option == 'j')
@@ -208,9 +219,10 @@ static int parse(struct hostile *hostile, int argc, char **argv)
         else
             return -EINVAL;
     }
-    if (seconds == 0 || hostile->n_jobs == 0 || hostile->n_jobs > MAX_JOBS || optind < argc)
+    if (hostile->seconds == 0 || hostile->n_jobs == 0 || hostile->n_jobs > MAX_JOBS || optind < argc)
         return -EINVAL;
-    hostile->end_ns = apir_clock_now() + seconds * UINT64_C(1000000000);
+    hostile->next_mode = random_below(&hostile->random, n_modes);
+    hostile->end_ns = apir_clock_now() + hostile->seconds * UINT64_C(1000000000);
     if (!list)
         choose_all(hostile);
     return list ? choose(hostile, list) : 0;

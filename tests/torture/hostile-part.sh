@@ -1,0 +1,160 @@
+# shellcheck shell=bash
+# A hostile guest beside honest ones: one daemon with two machines. In the first, root attacks the device
+# (tests/hostile/guest.sh) beside a program that computes; in the second there is only such a program. Both look at every
+# result. What they manage is compared with what they manage beside a neighbour that behaves and keeps its processor as busy,
+# in turns. The daemon must stay as small as it was.
+# APIR_TORTURE_SEED: another run of it. APIR_TORTURE_MODES: only these modes of apir-hostile.
+
+hostile_daemon=
+
+hostile_start_daemon() {
+  "$build/bin/apird" --vhost-user "$work/attacked.sock" --vhost-user "$work/other.sock" --ggml-library cpu --threads 1 \
+    --log "$work/hostile.log" &
+  hostile_daemon=$!
+  for _ in {1..100}; do
+    [ ! -S "$work/attacked.sock" ] || [ ! -S "$work/other.sock" ] || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+# The lines of a machine, each with the time of the host.
+hostile_stamp() {
+  local line
+  while IFS= read -r line; do
+    printf '%s %s\n' "$EPOCHREALTIME" "$line"
+  done
+}
+hostile_machine() { # NAME OPTION... -- CMD...
+  local name=$1
+  shift
+  "$run" vm --device "$work/$name.sock" "$@" 2>"$work/$name.err" </dev/null | hostile_stamp >"$work/$name.lines"
+}
+
+# A line: time, resident KiB of its own, descriptors and threads of the daemon, its processes, CPU time of the daemon and of
+# all that were its children (ticks).
+hostile_sample() {
+  local stat status fds workers
+  stat=$(cat "/proc/$hostile_daemon/stat" 2>/dev/null) || return 1
+  status=$(awk '/^RssAnon:/ { rss = $2 } /^Threads:/ { threads = $2 } END { print rss, threads }' \
+    "/proc/$hostile_daemon/status")
+  fds=("/proc/$hostile_daemon/fd"/*)
+  workers=$(pgrep -c -P "$hostile_daemon")
+  # shellcheck disable=SC2086  # words
+  set -- ${stat##*) }
+  echo "$EPOCHREALTIME ${status% *} ${#fds[@]} ${status#* } $workers $((${12} + ${13})) $((${14} + ${15}))"
+}
+hostile_watch() { # PID...: until one of these ends
+  local next=$SECONDS start=$SECONDS pid
+  while :; do
+    for pid; do
+      kill -0 "$pid" 2>/dev/null || return 0
+    done
+    if [ $SECONDS -ge "$next" ]; then
+      progress "turns so far:$(grep -o 'turn .*' "$work/attacked.lines" 2>/dev/null | sort | uniq -c | tr -s ' \n' ' ')"
+      next=$((SECONDS + 30))
+    fi
+    hostile_sample >>"$torture_out/hostile-daemon.txt" || return 0
+    sleep 1
+  done
+}
+
+# Tokens a second of a machine in the turns of a kind, one number for each turn: FILE KIND. What was said across the border
+# of a turn, or in its first second, does not count.
+hostile_rates() {
+  grep ' turn ' "$work/attacked.lines" | sort - <(grep ' said ' "$1") | awk -v kind="$2" '
+    / turn / { if (kind == now && us > 0) print tokens * 1e6 / us; now = $3; from = $1 + 1; tokens = us = 0 }
+    / said / { if ($1 - $6 / 1e6 >= from) { tokens += $3; us += $6 } }'
+}
+# The numbers of stdin: median, smallest, largest.
+hostile_spread() {
+  sort -g | awk '{ v[NR] = $1 } END { if (NR) printf "%.2f %.2f %.2f\n", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2, v[1], v[NR] }'
+}
+hostile_throughput() { # NAME FILE
+  local calm hostile
+  calm=$(hostile_rates "$2" calm | hostile_spread)
+  hostile=$(hostile_rates "$2" hostile | hostile_spread)
+  progress "$1: tokens/s, median smallest largest: beside a calm neighbour $calm; beside the hostile $hostile"
+  figure_at_least "hostile: throughput of $1" 0.9 "$(awk -v a="${hostile%% *}" -v b="${calm%% *}" \
+    'BEGIN { if (b > 0) printf "%.2f", a / b }')"
+  figure_is "hostile: wrong results of $1" 0 "$(grep -cE 'WRONG|FAILED' "$2")"
+  figure_at_least "hostile: right results of $1" 10 "$(grep -c ' said ' "$2")"
+}
+
+# What apir-hostile counted, of all turns: WORD [MODE].
+hostile_count() {
+  awk -v word="$1" -v mode="${2:+$2:}" '$2 == "did" && (mode == "" || $3 == mode) {
+    for (i = 4; i < NF; i += 2) if ($i == word) sum += $(i + 1) } END { print sum + 0 }' "$work/attacked.lines"
+}
+hostile_deeds() { # SECONDS
+  local mode idle=0
+  for mode in $(awk '$2 == "did" { sub(":", "", $3); print $3 }' "$work/attacked.lines" | sort -u); do
+    progress "$mode: $(for word in contexts denied calls served refused lost late scribbles killed; do
+      printf '%s %s, ' "$word" "$(hostile_count $word "$mode")"
+    done)"
+    [ "$(hostile_count calls "$mode")" -gt 0 ] || [ "$(hostile_count contexts "$mode")" -gt 0 ] || idle=$((idle + 1))
+  done
+  figure_is "hostile: modes that did nothing" 0 $idle
+  # far less than it does, and enough to show that it did something
+  figure_at_least "hostile: requests that it made" $(($1 * 20)) "$(hostile_count calls)"
+  figure_at_least "hostile: requests that were refused" "$1" "$(hostile_count refused)"
+  figure_at_least "hostile: contexts that it made" "$1" "$(hostile_count contexts)"
+  figure_is "hostile: requests neither answered nor refused" 0 "$(hostile_count late)"
+}
+
+# The daemon while the machines were there, from a tenth on, and after they have gone.
+hostile_daemon_figures() {
+  local file=$torture_out/hostile-daemon.txt rows first last
+  rows=$(wc -l <"$file")
+  first=$(sed -n "$((rows / 10 + 1)),$((rows / 5 + 1))p" "$file" | sort -gk 2 | tail -n 1)
+  last=$(tail -n $((rows / 10 + 1)) "$file" | sort -gk 2 | head -n 1)
+  # shellcheck disable=SC2086  # words
+  set -- $first $last
+  figure_at_most "hostile: memory more in the daemon" 1024 $((${9-999999} - ${2-0})) KiB
+  for _ in {1..50}; do
+    [ "$(pgrep -c -P "$hostile_daemon")" != 0 ] || break
+    sleep 0.1
+  done
+  # shellcheck disable=SC2046  # words
+  set -- $(hostile_sample)
+  figure_is "hostile: descriptors of the daemon afterwards" "$hostile_fds" "${3-}"
+  figure_is "hostile: threads of the daemon afterwards" "$hostile_threads" "${4-}"
+  figure_is "hostile: workers afterwards" 0 "${5-}"
+}
+
+hostile_run() { # MODEL TEXT ROUNDS HOSTILE-SECONDS CALM-SECONDS
+  local seed=${APIR_TORTURE_SEED:-$RANDOM} limit=$(($3 * ($4 + $5 + 60) + 600)) attacked other
+  progress "$3 turns of $4 s hostile and $5 s calm, seed $seed"
+  hostile_machine attacked --cpus 2 --timeout "$limit" -- \
+    "$top/tests/hostile/guest.sh" "$@" "$seed" "${APIR_TORTURE_MODES-}" &
+  attacked=$!
+  hostile_machine other --cpus 1 --timeout "$limit" -- apir-honest remote "$1" "$2" "$limit" &
+  other=$!
+  hostile_watch $attacked $other
+  pkill -TERM -P "$other" -f "other.sock"
+  wait $attacked $other
+}
+
+hostile_part() {
+  local rounds=10 seconds calm model=$build/tests/honest.gguf text=$build/tests/honest.txt
+  [ -e "$model" ] || apir-make-model "$model" || return
+  apir-honest native "$model" 16 2>/dev/null >"$text" || return
+  [ -z "$quick" ] || rounds=1
+  seconds=$(($(scaled 600 20) / rounds))
+  calm=$((seconds / 2 > 10 ? seconds / 2 : 10))
+  : >"$torture_out/hostile-daemon.txt"
+  hostile_start_daemon || return
+  # shellcheck disable=SC2046  # words
+  set -- $(hostile_sample)
+  hostile_fds=$3 hostile_threads=$4
+  hostile_run "$model" "$text" "$rounds" "$seconds" "$calm"
+  figure_is "hostile: the daemon lives" yes "$(kill -0 "$hostile_daemon" && echo yes)"
+  figure_is "hostile: the attacked machine lives" 0 "$(sed -n 's/.*neighbours ended with //p' "$work/attacked.lines")"
+  hostile_throughput "the attacker's neighbour in its machine" "$work/attacked.lines"
+  hostile_throughput "the other machine" "$work/other.lines"
+  hostile_deeds $((rounds * seconds))
+  hostile_daemon_figures
+  kill "$hostile_daemon"
+  wait "$hostile_daemon"
+  cp "$work"/{attacked,other}.{lines,err} "$work/hostile.log" "$torture_out"
+}
