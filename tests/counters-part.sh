@@ -48,7 +48,7 @@ switches() { # PID...
 idle_costs_nothing() {
   local status=0
   hold 16 || return 1
-  sleep 0.5 # until they have gone to sleep
+  sleep 2.5 # until they have gone to sleep, the watchdog last
   switches "$held_client" "$held_worker" "$server_pid" >"$work/idle.from" || status=1
   sleep 3
   switches "$held_client" "$held_worker" "$server_pid" >"$work/idle.to" || status=1
@@ -131,7 +131,7 @@ counters_part() {
   local policy model
   section "what tokens and idleness cost"
   model=$(small_model)
-  check "apird starts" start_apird --ggml-library cpu --threads 1
+  check "apird starts" start_apird --ggml-library cpu --threads 1 --max-compute-time 16
   counted "a token" token-counters counters "$model"
   counted "a token whose graph is made anew" LLAMA_GRAPH_REUSE_DISABLE=1 token-counters counters "$model"
   check "idle, nobody wakes up, and then tokens go on" idle_costs_nothing

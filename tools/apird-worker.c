@@ -15,12 +15,15 @@
 #include "jail/jail.h"
 #include "server/server.h"
 #include "upstream/foreign.h"
+#include "util/fd.h"
+#include "util/ledger.h"
 #include "util/log.h"
 #include "util/path-list.h"
 #include "worker-jail.h"
 
 enum {
     USER_BASE = 1900000000, /* in a range that nobody else gives out: systemd's UIDS-GIDS */
+    LEDGER_FD = 4,
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
 };
 
@@ -37,6 +40,7 @@ enum option_id {
     OPTION_DEVICE,
     OPTION_BACKEND,
     OPTION_FUNCTIONS,
+    OPTION_LEDGER,
     OPTION_LIMITS,
     OPTION_LOG_LEVEL,
     OPTION_PROBE,
@@ -60,6 +64,8 @@ struct worker {
     struct apir_shm_table memory;
     struct apir_executor_options options;
     struct apir_executor *executor;
+    long ledger_line; /* -1: there is no ledger */
+    struct apir_ledger ledger;
     char *libraries;             /* owned; of --ggml-library, NULL: none */
     const char *backend_library; /* NULL: the executor serves */
     struct apir_foreign *foreign;
@@ -83,7 +89,9 @@ static const char usage[] =
     "  --upstream-functions INIT,CLEANUP\n"
     "                         numbers of two functions of a later protocol 0.x (none)\n"
     "  --limits NAME=VALUE,... what the guest may take, under the names of apird's options: max-memory, max-buffers,\n"
-    "                         max-queues, max-shared-memory, max-graph-nodes, max-graph-memory, max-compute-time\n"
+    "                         max-queues, max-shared-memory, max-graph-nodes, max-graph-memory, max-compute-time,\n"
+    "                         client-memory\n"
+    "  --ledger LINE          number of its line in the ledger of the client, which is file descriptor 4\n"
     "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
     "  --require-sandbox      do not serve unless every layer of the confinement holds\n"
     "  --user-base N|none     started by root, be the user N plus the process id (1900000000)\n"
@@ -160,6 +168,11 @@ static int parse_option(struct worker *worker, int option, const char *value)
         return 1;
     case OPTION_FUNCTIONS:
         return parse_functions(value, &worker->options) ? 1 : -1;
+    case OPTION_LEDGER:
+        if (!parse_number(value, APIR_LEDGER_LINES - 1, &number))
+            return -1;
+        worker->ledger_line = (long)number;
+        return 1;
     case OPTION_LIMITS:
         return parse_limits(value, &worker->options.limits) ? 1 : -1;
     case OPTION_LOG_LEVEL:
@@ -202,6 +215,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"single-device", required_argument, NULL, OPTION_DEVICE},
         {"backend-library", required_argument, NULL, OPTION_BACKEND},
         {"upstream-functions", required_argument, NULL, OPTION_FUNCTIONS},
+        {"ledger", required_argument, NULL, OPTION_LEDGER},
         {"limits", required_argument, NULL, OPTION_LIMITS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"list-paths", no_argument, NULL, OPTION_LIST_PATHS},
@@ -341,10 +355,25 @@ static bool follow_parent(const struct worker *worker)
     return getppid() == (pid_t)worker->parent; /* else it has ended before */
 }
 
+/* What the contexts of the same client have taken. */
+static bool open_ledger(struct worker *worker)
+{
+    uint64_t limit = worker->options.limits.client_memory;
+    int fd = LEDGER_FD;
+    if (worker->ledger_line < 0)
+        return true;
+    int ret = apir_ledger_open(&worker->ledger, fd, (uint32_t)worker->ledger_line, limit ? limit : APIR_NO_LIMIT);
+    apir_fd_close(&fd);
+    if (ret < 0)
+        apir_error(&worker->log, "--ledger: file descriptor %d is no ledger: %s", LEDGER_FD, strerror(-ret));
+    worker->options.ledger = &worker->ledger;
+    return ret == 0;
+}
+
 static int run(struct worker *worker)
 {
     signal(SIGPIPE, SIG_IGN);
-    if (!follow_parent(worker))
+    if (!follow_parent(worker) || !open_ledger(worker))
         return 1;
     open_ggml_log(worker);
     apir_ggml_log_attach(&worker->ggml_log);
@@ -362,6 +391,7 @@ static int run(struct worker *worker)
         ret = worker->probe ? probe(worker) : follow_parent(worker) ? serve(worker) : 1;
     apir_executor_destroy(worker->executor);
     apir_shm_table_finish(&worker->memory);
+    apir_ledger_close(&worker->ledger);
     return ret;
 }
 
@@ -369,6 +399,7 @@ int main(int argc, char **argv)
 {
     struct worker worker = {.fd = -1,
                             .user_base = USER_BASE,
+                            .ledger_line = -1,
                             .log = {.stream = stderr, .level = APIR_LOG_INFO, .prefix = "apird-worker"}};
     int ret = parse_options(&worker, argc, argv);
     if (ret <= 0)

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "attach/account.h"
 #include "attach/loop.h"
 #include "attach/memory-guard.h"
 #include "attach/probe.h"
@@ -56,6 +57,12 @@ struct options {
     struct apir_worker_options worker;
 };
 
+/* A door's: a virtual machine, or all who use a socket. */
+struct client {
+    struct apir_worker_options worker;
+    struct apir_account account; /* if its memory is limited */
+};
+
 struct daemon {
     const struct options *options;
     struct apir_log log;
@@ -66,6 +73,8 @@ struct daemon {
     struct apir_source signals;
     int signal_fd;
     struct apir_probe probe;
+    struct client clients[2 * MAX_DOORS];
+    unsigned client_count;
     struct apir_socket sockets[MAX_DOORS];
     unsigned socket_count; /* that are open */
     struct apir_vhost_thread *machines[MAX_DOORS];
@@ -100,6 +109,7 @@ static void print_help(FILE *stream)
           "  --window SIZE         memory that one virtual machine may share with its workers, with a suffix K, M\n"
           "                        or G (default: 1G)\n"
           "  --max-contexts N      contexts at a time, for each door (default: 64)\n"
+          "  --client-memory SIZE  memory of devices, in buffers of all contexts of a door (default: what there is)\n"
           "  of each context:\n"
           "  --max-memory SIZE     memory of devices, in buffers (default: what the devices have)\n"
           "  --max-buffers N       buffers (default: 65536)\n"
@@ -268,6 +278,7 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"max-graph-nodes", required_argument, NULL, 'q'},
         {"max-graph-memory", required_argument, NULL, 'q'},
         {"max-compute-time", required_argument, NULL, 'q'},
+        {"client-memory", required_argument, NULL, 'q'},
         {"worker", required_argument, NULL, 'W'},
         {"log", required_argument, NULL, 'L'},
         {"verbose", no_argument, NULL, 'v'},
@@ -418,12 +429,37 @@ static void report_door(struct daemon *daemon, const char *path, int ret)
         apir_info(&daemon->log, "listening on %s", path);
 }
 
+/* How the workers of another client are started; NULL with errno. */
+static const struct apir_worker_options *add_client(struct daemon *daemon)
+{
+    struct client *client = &daemon->clients[daemon->client_count];
+    client->worker = daemon->worker;
+    if (daemon->worker.limits.client_memory) {
+        int ret = apir_account_init(&client->account);
+        if (ret < 0) {
+            errno = -ret;
+            return NULL;
+        }
+        client->worker.account = &client->account;
+    }
+    daemon->client_count++;
+    return &client->worker;
+}
+
+static void free_clients(struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->client_count; i++)
+        apir_account_finish(&daemon->clients[i].account);
+}
+
 static int open_sockets(struct daemon *daemon)
 {
     const struct options *options = daemon->options;
     for (unsigned i = 0; i < options->socket_count; i++) {
-        int ret = apir_socket_init(&daemon->sockets[i], &daemon->loop, &daemon->log, &daemon->worker,
-                                   options->sockets[i], options->max_contexts);
+        const struct apir_worker_options *worker = add_client(daemon);
+        int ret = worker ? apir_socket_init(&daemon->sockets[i], &daemon->loop, &daemon->log, worker,
+                                            options->sockets[i], options->max_contexts)
+                         : -errno;
         report_door(daemon, options->sockets[i], ret);
         if (ret < 0)
             return ret;
@@ -439,8 +475,10 @@ static int open_machines(struct daemon *daemon)
         struct apir_vhost_thread *thread = calloc(1, sizeof *thread);
         if (!thread)
             return -ENOMEM;
-        int ret = apir_vhost_thread_open(thread, &daemon->log, &daemon->worker, options->machines[i],
-                                         options->window_size, options->max_contexts);
+        const struct apir_worker_options *worker = add_client(daemon);
+        int ret = worker ? apir_vhost_thread_open(thread, &daemon->log, worker, options->machines[i],
+                                                  options->window_size, options->max_contexts)
+                         : -errno;
         report_door(daemon, options->machines[i], ret);
         if (ret < 0) {
             free(thread);
@@ -543,6 +581,7 @@ static int run(const struct options *options)
         ret = set_worker(daemon);
     if (ret == 0)
         ret = serve(daemon);
+    free_clients(daemon);
     if (daemon->log_file)
         fclose(daemon->log_file);
     free(daemon);

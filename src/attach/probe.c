@@ -125,7 +125,7 @@ static int exec_probe(struct apir_probe *probe, const struct apir_worker_fds *fd
 int apir_probe_start(struct apir_probe *probe, struct apir_loop *loop, const struct apir_log *log,
                      const struct apir_worker_options *options)
 {
-    struct apir_worker_fds fds = {-1, -1, -1};
+    struct apir_worker_fds fds = {-1, -1, -1, -1};
     memset(probe, 0, sizeof *probe);
     probe->loop = loop;
     probe->log = log;

@@ -26,12 +26,20 @@ int apir_worker_options_set_functions(struct apir_worker_options *options, const
     return 0;
 }
 
+static void give_back_line(struct apir_worker_process *process)
+{
+    if (process->account)
+        apir_account_give_back(process->account, process->line);
+    process->account = NULL;
+}
+
 static void forget(struct apir_worker_process *process)
 {
     apir_loop_clear_timer(&process->timer);
     apir_loop_unwatch(process->loop, &process->source);
     apir_fd_close(&process->pidfd);
     process->pid = 0;
+    give_back_line(process);
 }
 
 static void process_ready(void *owner, uint32_t events)
@@ -62,6 +70,7 @@ void apir_worker_process_init(struct apir_worker_process *process, struct apir_l
     process->pid = 0;
     process->pidfd = -1;
     process->killed = false;
+    process->account = NULL;
     process->ended = ended;
     process->owner = owner;
     apir_source_init(&process->source, process_ready, process);
@@ -78,9 +87,12 @@ static int set_files(posix_spawn_file_actions_t *files, const struct apir_worker
         ret = posix_spawn_file_actions_adddup2(files, fds->error, STDERR_FILENO);
     if (ret == 0 && fds->connection >= 0)
         ret = posix_spawn_file_actions_adddup2(files, fds->connection, APIR_WORKER_FD);
+    if (ret == 0 && fds->ledger >= 0)
+        ret = posix_spawn_file_actions_adddup2(files, fds->ledger, APIR_WORKER_LEDGER_FD);
     if (ret == 0)
-        ret = posix_spawn_file_actions_addclosefrom_np(
-            files, fds->connection >= 0 ? APIR_WORKER_FD + 1 : STDERR_FILENO + 1);
+        ret = posix_spawn_file_actions_addclosefrom_np(files, fds->ledger >= 0       ? APIR_WORKER_LEDGER_FD + 1
+                                                              : fds->connection >= 0 ? APIR_WORKER_FD + 1
+                                                                                     : STDERR_FILENO + 1);
     return ret;
 }
 
@@ -161,11 +173,25 @@ static unsigned add_option(const char **argv, const char *name, const char *valu
     return 2;
 }
 
+static int take_line(struct apir_worker_process *process, struct apir_account *account)
+{
+    int line = account ? apir_account_take(account) : 0;
+    if (line < 0)
+        return line;
+    process->account = account;
+    process->line = line;
+    return 0;
+}
+
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
                               unsigned context, int connection)
 {
     char parent_text[16], context_text[16], threads_text[16], level_text[16], fd_text[16], functions_text[32];
-    char limits_text[APIR_LIMITS_TEXT];
+    char limits_text[APIR_LIMITS_TEXT], line_text[16];
+    int ret = take_line(process, options->account);
+    if (ret < 0)
+        return ret;
+    snprintf(line_text, sizeof line_text, "%d", process->line);
     snprintf(fd_text, sizeof fd_text, "%d", APIR_WORKER_FD);
     snprintf(parent_text, sizeof parent_text, "%d", (int)getpid());
     snprintf(context_text, sizeof context_text, "%u", context);
@@ -184,11 +210,16 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
     count += add_option(argv + count, "--user-base", options->user_base);
     count += add_option(argv + count, "--threads", options->threads > 0 ? threads_text : NULL);
     count += add_option(argv + count, "--limits", *limits_text ? limits_text : NULL);
+    count += add_option(argv + count, "--ledger", options->account ? line_text : NULL);
     if (options->backend_initialize || options->backend_cleanup)
         count += add_option(argv + count, "--upstream-functions", functions_text);
     /* stdout goes to the log too: libraries print there */
-    struct apir_worker_fds fds = {options->log_fd, options->log_fd, connection};
-    return apir_worker_process_exec(process, argv, options->environment, &fds);
+    struct apir_worker_fds fds = {options->log_fd, options->log_fd, connection,
+                                  options->account ? options->account->fd : -1};
+    ret = apir_worker_process_exec(process, argv, options->environment, &fds);
+    if (ret < 0)
+        give_back_line(process);
+    return ret;
 }
 
 void apir_worker_process_kill(struct apir_worker_process *process)

@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "attach/account.h"
 #include "attach/loop.h"
 #include "util/limits.h"
 #include "util/log.h"
 
 enum {
     APIR_WORKER_FD = 3,            /* where a worker finds its connection */
+    APIR_WORKER_LEDGER_FD = 4,     /* and its client's ledger */
     APIR_WORKER_PATIENCE_MS = 1000, /* how long a worker may take to answer, or to end, before it is killed */
 };
 
@@ -29,7 +31,8 @@ struct apir_worker_options {
     uint32_t backend_cleanup;
     unsigned threads;              /* 0: the worker's default */
     const char *user_base;         /* number of the first user for workers of root, or "none"; NULL: the worker's default */
-    struct apir_limits limits;     /* of a context */
+    struct apir_limits limits;     /* of a context, and of its client */
+    struct apir_account *account;  /* of the client; NULL: it has none */
     enum apir_log_level log_level; /* of the worker */
     int log_fd;                    /* the worker's stderr, borrowed */
 };
@@ -43,6 +46,8 @@ struct apir_worker_process {
     pid_t pid;  /* 0: none */
     int pidfd;
     bool killed; /* by us */
+    struct apir_account *account; /* where it has a line; NULL: nowhere */
+    int line;
     struct apir_source source;
     struct apir_timer timer;
     void (*ended)(void *owner, int status); /* status as of waitpid(); the process is reaped */
@@ -54,6 +59,7 @@ struct apir_worker_fds {
     int output;     /* stdout */
     int error;      /* stderr */
     int connection; /* APIR_WORKER_FD; -1: none */
+    int ledger;     /* APIR_WORKER_LEDGER_FD, none of the fds above; -1: none */
 };
 
 void apir_worker_process_init(struct apir_worker_process *process, struct apir_loop *loop,

@@ -120,9 +120,12 @@ static bool charge(struct apir_executor *executor, ggml_backend_dev_t device, ui
 {
     if (apir_memory_charge(executor, device, size, charged))
         return true;
-    apir_executor_complain(executor, "a buffer of %llu bytes is more than the context may have: %llu are left (--max-memory)",
-                           (unsigned long long)size,
-                           (unsigned long long)apir_quota_left(&executor->quotas.memory));
+    uint64_t free, total;
+    apir_memory_report(executor, device, &free, &total);
+    apir_executor_complain(executor,
+                           "a buffer of %llu bytes is more than the context may have: %llu are left (--max-memory, "
+                           "--client-memory)",
+                           (unsigned long long)size, (unsigned long long)free);
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include "apir-dispatch.h"
 #include "server/shm.h"
 #include "server/upstream.h"
+#include "util/ledger.h"
 #include "util/limits.h"
 #include "util/log.h"
 
@@ -21,6 +22,7 @@ struct apir_executor_options {
     struct apir_shm_table *memory; /* borrowed; shared memory that calls refer to */
     const struct apir_log *log;  /* borrowed */
     struct apir_limits limits;   /* what the guest may take; zero-initialised: the defaults */
+    struct apir_ledger *ledger;  /* borrowed; what all contexts of its client have taken; NULL: there is none */
 
     /* For guests of the deployed protocol, 0.x: */
     const char *single_device;   /* name or index of the one device that they see; NULL: the first */

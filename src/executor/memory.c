@@ -44,15 +44,23 @@ static struct apir_quota *host_quota(struct apir_executor *executor, ggml_backen
 bool apir_memory_charge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size, uint64_t *charged)
 {
     struct apir_quota *host = host_quota(executor, device);
+    struct apir_ledger *ledger = executor->options.ledger;
     uint64_t bytes;
     if (!apir_checked_align(size ? size : 1, PAGE, &bytes) || !apir_quota_charge(&executor->quotas.memory, bytes))
         return false;
-    if (host && !apir_quota_charge(host, bytes)) {
-        apir_quota_uncharge(&executor->quotas.memory, bytes);
-        return false;
-    }
+    if (host && !apir_quota_charge(host, bytes))
+        goto err_memory;
+    if (ledger && !apir_ledger_charge(ledger, bytes))
+        goto err_host;
     *charged += bytes;
     return true;
+
+err_host:
+    if (host)
+        apir_quota_uncharge(host, bytes);
+err_memory:
+    apir_quota_uncharge(&executor->quotas.memory, bytes);
+    return false;
 }
 
 void apir_memory_uncharge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t charged)
@@ -61,6 +69,8 @@ void apir_memory_uncharge(struct apir_executor *executor, ggml_backend_dev_t dev
     apir_quota_uncharge(&executor->quotas.memory, charged);
     if (host)
         apir_quota_uncharge(host, charged);
+    if (executor->options.ledger)
+        apir_ledger_uncharge(executor->options.ledger, charged);
 }
 
 static void cap(uint64_t *value, uint64_t limit)
@@ -80,4 +90,8 @@ void apir_memory_report(struct apir_executor *executor, ggml_backend_dev_t devic
     cap(total, executor->quotas.memory.limit);
     if (host)
         cap(free, apir_quota_left(host));
+    if (executor->options.ledger) {
+        cap(free, apir_ledger_left(executor->options.ledger));
+        cap(total, executor->options.ledger->limit);
+    }
 }

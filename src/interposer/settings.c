@@ -191,6 +191,10 @@ static int read_limits(struct apir_worker_options *options, const struct apir_lo
     const char *list = getenv("VIRGL_APIR_LIMITS");
     char reason[APIR_LIMITS_TEXT];
     int ret = list ? apir_limits_parse(&options->limits, list, reason) : 0;
+    if (ret == 0 && options->limits.client_memory) {
+        snprintf(reason, sizeof reason, "client-memory is for apird (VIRGL_APIR_SOCKET)");
+        ret = -EINVAL;
+    }
     if (ret < 0)
         apir_error(log, "VIRGL_APIR_LIMITS: %s: no context is served", reason);
     return ret;

@@ -16,7 +16,7 @@ struct apir_settings {
 };
 
 /* Reads the settings for that context as they are now; object is the path of this library, or NULL. Logs what a user
- * has to mend. NULL when memory is short, or when the limits of a context cannot be read. */
+ * has to mend. NULL when memory is short, or when the limits of a context cannot be kept. */
 struct apir_settings *apir_settings_create(const struct apir_config *config, uint32_t context, const char *object,
                                            const struct apir_log *log);
 

@@ -38,6 +38,7 @@ static const struct limit limits_table[] = {
     {"max-graph-memory", offsetof(struct apir_limits, graph_memory), GIB, MIB, MAX_SIZE, true, true},
     /* what guests of the deployed protocol wait for at most; a batch of the largest models takes minutes on a CPU */
     {"max-compute-time", offsetof(struct apir_limits, compute_seconds), 600, 1, 1000000, false, true},
+    {"client-memory", offsetof(struct apir_limits, client_memory), APIR_NO_LIMIT, 4 * KIB, MAX_SIZE, true, true},
 };
 
 enum {

@@ -17,6 +17,7 @@ struct apir_limits {
     uint64_t graph_nodes;     /* max-graph-nodes: of one graph */
     uint64_t graph_memory;    /* max-graph-memory: bytes of graphs that are kept or under way */
     uint64_t compute_seconds; /* max-compute-time: of one call */
+    uint64_t client_memory;   /* client-memory: as max-memory, of all contexts of a client together */
 };
 
 enum {

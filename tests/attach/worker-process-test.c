@@ -89,6 +89,28 @@ static void a_worker_has_its_streams_and_its_connection_only(void **state)
     assert_int_equal(found, APIR_WORKER_FD + 1);
 }
 
+static void a_worker_has_a_line_of_its_clients_ledger_while_it_lives(void **state)
+{
+    struct desk *desk = *state;
+    struct apir_account account;
+    char path[64], target[64] = "";
+    assert_int_equal(apir_account_init(&account), 0);
+    assert_int_equal(apir_account_take(&account), 0); /* another's */
+    desk->fixture.options.account = &account;
+    start_worker(desk);
+    assert_int_equal(desk->process.line, 1);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)desk->process.pid, APIR_WORKER_LEDGER_FD);
+    assert_true(readlink(path, target, sizeof target - 1) > 0);
+    assert_non_null(strstr(target, "apir-ledger"));
+    account.ledger.lines[0] = account.ledger.lines[1] = 5;
+    apir_worker_process_kill(&desk->process);
+    assert_true(fixture_run_until(&desk->fixture, has_ended, desk));
+    assert_true(account.ledger.lines[0] == 5 && account.ledger.lines[1] == 0);
+    assert_int_equal(apir_account_take(&account), 1);
+    apir_account_finish(&account);
+    desk->fixture.options.account = NULL;
+}
+
 /* Starts a shell that leaves a process behind, and returns that one's id. */
 static pid_t start_parent(struct desk *desk, const char *script)
 {
@@ -96,7 +118,7 @@ static pid_t start_parent(struct desk *desk, const char *script)
     char text[32] = "";
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    const struct apir_worker_fds fds = {.output = ends[1], .error = STDERR_FILENO, .connection = -1};
+    const struct apir_worker_fds fds = {.output = ends[1], .error = STDERR_FILENO, .connection = -1, .ledger = -1};
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* orphans come to this process */
     assert_int_equal(apir_worker_process_exec(&desk->process, argv, NULL, &fds), 0);
     assert_true(read(ends[0], text, sizeof text - 1) > 0);
@@ -143,6 +165,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_worker_has_its_streams_and_its_connection_only),
+        TEST(a_worker_has_a_line_of_its_clients_ledger_while_it_lives),
         TEST(what_a_dead_worker_has_started_is_killed),
         TEST(what_a_killed_worker_has_started_is_killed),
         TEST(what_a_worker_that_is_given_up_has_started_is_killed),

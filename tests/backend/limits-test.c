@@ -1,6 +1,8 @@
 /* A program whose host gives it no more than a share: it is told so as by a device that is full, and goes on. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cmocka-all.h"
 #include "plugin.h"
@@ -17,7 +19,8 @@ static int start_host(void **state)
 {
     static const char *const options[] = {"--max-memory",        "64M", "--max-buffers",     "8",
                                           "--max-queues",        "3",   "--max-graph-nodes", "8",
-                                          "--max-shared-memory", "2M",  NULL};
+                                          "--max-shared-memory", "2M",  "--client-memory",   "96M",
+                                          NULL};
     (void)state;
     setenv("GGML_VIRTGPU_PROTOCOL", "1", 1);
     return daemon_start_options(&host, "cpu", options);
@@ -63,6 +66,62 @@ static void memory_is_given_up_to_the_quota(void **state)
 {
     (void)state;
     assert_true(in_child(host.socket, take_all_memory, NULL, NULL, 0));
+}
+
+/* Takes memory, says so, and keeps it until the other end of the pipe is closed. */
+static void take_and_wait(void *data)
+{
+    const int *pipes = data; /* ready for reading and writing, the end for reading and writing */
+    char byte = 1;
+    ggml_backend_buffer_t buffer = alloc(load_device(), 60 * MIB);
+    require(buffer != NULL, "the first of two programs");
+    require(write(pipes[1], &byte, 1) == 1, "to tell it");
+    require(read(pipes[2], &byte, 1) == 0, "to wait"); /* it ends without freeing anything */
+}
+
+static void take_what_is_left(void *data)
+{
+    const int *pipes = data;
+    char byte;
+    ggml_backend_dev_t device = load_device();
+    require(read(pipes[0], &byte, 1) == 1, "the other has its memory");
+    require(free_memory(device) == 36 * MIB, "it is told what is left");
+    require(alloc(device, 40 * MIB) == NULL, "more than is left of both");
+    ggml_backend_buffer_t buffer = alloc(device, 36 * MIB);
+    require(buffer != NULL, "what is left");
+    ggml_backend_buffer_free(buffer);
+}
+
+static void take_again(void *data)
+{
+    (void)data;
+    ggml_backend_dev_t device = load_device();
+    for (int i = 0; i < 1000 && free_memory(device) < 60 * MIB; i++) /* its worker has to end first */
+        usleep(5000);
+    ggml_backend_buffer_t buffer = alloc(device, 60 * MIB);
+    require(buffer != NULL, "what a program has left behind");
+    ggml_backend_buffer_free(buffer);
+}
+
+static void contexts_of_a_client_share_its_memory(void **state)
+{
+    (void)state;
+    int pipes[4];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(pipe(pipes + 2), 0);
+    pid_t other = fork();
+    if (other == 0) {
+        close(pipes[3]);
+        _exit(in_child(host.socket, take_and_wait, pipes, NULL, 0) ? 0 : 1);
+    }
+    assert_true(in_child(host.socket, take_what_is_left, pipes, NULL, 0));
+    int status = 1;
+    close(pipes[3]);
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    assert_true(in_child(host.socket, take_again, NULL, NULL, 0));
+    for (int i = 0; i < 3; i++)
+        close(pipes[i]);
 }
 
 static void take_all_buffers(void *data)
@@ -210,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_given_up_to_the_quota),
+        cmocka_unit_test(contexts_of_a_client_share_its_memory),
         cmocka_unit_test(buffers_are_given_up_to_the_quota),
         cmocka_unit_test(backends_are_given_up_to_the_quota),
         cmocka_unit_test(graph_of_too_many_nodes_is_a_full_device),

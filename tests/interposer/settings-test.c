@@ -117,6 +117,8 @@ static void what_a_context_may_take_can_be_set(void **state)
     setenv("VIRGL_APIR_LIMITS", "max-memory=2G,max-queue=3", 1);
     assert_null(apir_settings_create(&config, 1, object, &logger)); /* not without a limit that was wanted */
     assert_non_null(strstr(logged, "VIRGL_APIR_LIMITS"));
+    setenv("VIRGL_APIR_LIMITS", "client-memory=2G", 1);
+    assert_null(apir_settings_create(&config, 1, object, &logger));
 }
 
 static void the_environment_is_ignored_once_a_key_is_set(void **state)

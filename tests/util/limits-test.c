@@ -61,7 +61,7 @@ static void list_is_read_as_it_was_written(void **state)
     struct apir_limits limits = {0}, again = {0};
     char text[APIR_LIMITS_TEXT], reason[APIR_LIMITS_TEXT];
     const char *list = "max-memory=256T,max-buffers=65536,max-queues=64,max-shared-memory=256T,"
-                       "max-graph-nodes=262144,max-graph-memory=none,max-compute-time=1000000";
+                       "max-graph-nodes=262144,max-graph-memory=none,max-compute-time=1000000,client-memory=5G";
     assert_int_equal(apir_limits_parse(&limits, list, reason), 0);
     apir_limits_print(&limits, text);
     assert_int_equal(apir_limits_parse(&again, text, reason), 0);
