@@ -44,7 +44,10 @@ static int grow(const struct apir_graph_sender *sender, struct apir_graph_slot *
         return -E2BIG;
     apir_session_shm_destroy(session, &slot->shm);
     slot->shm = (struct apir_shm){0};
-    return apir_session_shm_create(session, size, &slot->shm);
+    int ret = apir_session_shm_create(session, size, &slot->shm);
+    if (ret == -ENOMEM && apir_reg_free_staging(sender->reg))
+        ret = apir_session_shm_create(session, size, &slot->shm);
+    return ret;
 }
 
 /* Everything but names, which decide nothing, and src, which is the sources. */

@@ -12,6 +12,7 @@
 #include "apir-counters.h"
 #include "backend/device.h"
 #include "backend/op-cache.h"
+#include "client/queue.h"
 #include "transport/transport.h"
 
 /* Where the first buffer pretends to be: no such address can be mapped on any 64-bit machine, so
@@ -270,4 +271,18 @@ int ggml_backend_score(void)
 {
     struct apir_log log = make_log();
     return choose_abi(&log) && may_have_door(&log) ? 100 : 0;
+}
+
+bool apir_reg_free_staging(struct apir_reg *reg)
+{
+    bool freed = false;
+    for (uint32_t i = 0; i < APIR_MAX_QUEUES; i++) {
+        struct apir_queue *queue = apir_queue_find(reg->session, i);
+        if (!queue)
+            continue;
+        apir_queue_lock(queue);
+        freed |= apir_staging_free(&reg->staging[i], queue);
+        apir_queue_unlock(queue);
+    }
+    return freed;
 }

@@ -54,4 +54,8 @@ void *apir_reg_get_proc_address(ggml_backend_reg_t reg, const char *name);
 __attribute__((visibility("default"))) ggml_backend_reg_t ggml_backend_init(void);
 __attribute__((visibility("default"))) int ggml_backend_score(void);
 
+/* Memory to share has run out: frees what transfers have of it, which can do with less. False: there was none. The caller
+ * holds no queue's lock. */
+bool apir_reg_free_staging(struct apir_reg *reg);
+
 #endif

@@ -117,6 +117,18 @@ void apir_staging_use(struct apir_staging *staging, uint64_t sequence, bool hold
     staging->pieces[at].held = hold;
 }
 
+bool apir_staging_free(struct apir_staging *staging, struct apir_queue *queue)
+{
+    int ret = 0;
+    while (staging->count && ret == 0)
+        ret = wait_oldest(staging, queue);
+    if (ret < 0 || !staging->shm.data)
+        return false;
+    apir_session_shm_destroy(apir_queue_session(queue), &staging->shm);
+    *staging = (struct apir_staging){0};
+    return true;
+}
+
 void apir_staging_release(struct apir_staging *staging)
 {
     for (uint32_t i = 0; i < staging->count; i++) {

@@ -36,6 +36,10 @@ int64_t apir_staging_take(struct apir_staging *staging, struct apir_queue *queue
 /* Says of the piece taken last which call uses it. hold: its content is needed after that. */
 void apir_staging_use(struct apir_staging *staging, uint64_t sequence, bool hold);
 
+/* Frees the memory, once the host is done with it: there is none until the next prepare. Whether there was some; pieces that
+ * are held stay. */
+bool apir_staging_free(struct apir_staging *staging, struct apir_queue *queue);
+
 /* The oldest piece that is held is no longer needed. */
 void apir_staging_release(struct apir_staging *staging);
 

@@ -74,6 +74,8 @@ ggml_backend_t apir_stream_create(struct apir_device *device)
         return NULL;
     stream->device = device;
     stream->queue = apir_queue_open(reg->session);
+    if (!stream->queue && errno == ENOMEM && apir_reg_free_staging(reg))
+        stream->queue = apir_queue_open(reg->session);
     if (!stream->queue)
         goto err_stream;
     if (create_on_host(stream) < 0)

@@ -159,6 +159,14 @@ void apir_queue_close(struct apir_queue *queue)
     pthread_mutex_unlock(&session->lock);
 }
 
+struct apir_queue *apir_queue_find(struct apir_session *session, uint32_t id)
+{
+    pthread_mutex_lock(&session->lock);
+    struct apir_queue *queue = id < APIR_MAX_QUEUES ? session->queues[id] : NULL;
+    pthread_mutex_unlock(&session->lock);
+    return queue;
+}
+
 void apir_queue_destroy(struct apir_queue *queue)
 {
     if (!queue)

@@ -14,6 +14,9 @@ struct apir_session;
 /* Opens a queue of a session. NULL with errno set; EBUSY when all are in use. Close with apir_queue_close. */
 struct apir_queue *apir_queue_open(struct apir_session *session);
 
+/* The queue of a number, if there is one, open or not. */
+struct apir_queue *apir_queue_find(struct apir_session *session, uint32_t id);
+
 /* Gives it back. It lives on, for calls of those who still know it, until the session is closed; a later open may return
  * the same one. NULL is a no-op. */
 void apir_queue_close(struct apir_queue *queue);

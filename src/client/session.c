@@ -290,9 +290,7 @@ int apir_session_drain(struct apir_session *session)
 {
     int ret = apir_session_error(session);
     for (uint32_t i = 0; i < APIR_MAX_QUEUES && ret == 0; i++) {
-        pthread_mutex_lock(&session->lock);
-        struct apir_queue *queue = session->queues[i];
-        pthread_mutex_unlock(&session->lock);
+        struct apir_queue *queue = apir_queue_find(session, i);
         if (queue)
             ret = apir_queue_sync(queue);
     }

@@ -265,6 +265,28 @@ static void without_shared_memory_data_go_in_small_pieces(void **state)
     assert_true(in_child(host.socket, share_all_memory, NULL, NULL, 0));
 }
 
+static void share_much_memory(void *data)
+{
+    (void)data;
+    ggml_backend_dev_t device = load_device();
+    ggml_backend_t first = ggml_backend_dev_init(device, NULL);
+    require(first != NULL, "a backend");
+    round_trip(device, GGML_TYPE_I8, 5 * MIB); /* leaves 320 KiB of 2 MiB, and a queue takes 336 */
+    ggml_backend_t second = ggml_backend_dev_init(device, NULL);
+    require(second != NULL, "another");
+    round_trip(device, GGML_TYPE_I8, 5 * MIB);
+    float result = 0;
+    require(count_up(second, 3, &result) == GGML_STATUS_SUCCESS && result == 4.0f, "it computes");
+    ggml_backend_free(first);
+    ggml_backend_free(second);
+}
+
+static void transfers_make_room_for_a_backend(void **state)
+{
+    (void)state;
+    assert_true(in_child(host.socket, share_much_memory, NULL, NULL, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +295,7 @@ int main(void)
         cmocka_unit_test(buffers_are_given_up_to_the_quota),
         cmocka_unit_test(backends_are_given_up_to_the_quota),
         cmocka_unit_test(graph_of_too_many_nodes_is_a_full_device),
+        cmocka_unit_test(transfers_make_room_for_a_backend),
         cmocka_unit_test(without_shared_memory_data_go_in_small_pieces),
     };
     return cmocka_run_group_tests_name("limits", tests, start_host, stop_host);
