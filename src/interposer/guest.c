@@ -260,7 +260,7 @@ void apir_guest_start(struct apir_guest *guest, struct apir_settings *settings)
 /* Hands a job over; a context of which one gets lost is at its end. */
 static int post(struct apir_guest *guest, struct apir_job *job)
 {
-    int ret = apir_service_try_post(&guest->host->service, job);
+    int ret = apir_service_try_post(&guest->host->service, job, &guest->account);
     if (ret < 0 && !guest->overran) {
         guest->overran = true;
         apir_service_post(&guest->host->service, &guest->overrun);

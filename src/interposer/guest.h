@@ -43,6 +43,7 @@ struct apir_guest {
     const char *reason; /* of end(), static text */
 
     struct apir_job start, overrun, end;
+    struct apir_job_account account; /* of its jobs that wait */
 };
 
 /* host->service must run. NULL when memory is short. */

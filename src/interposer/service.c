@@ -8,6 +8,15 @@
 
 #include "util/fd.h"
 
+static void clear_accounts(const struct apir_list *jobs)
+{
+    for (const struct apir_list *link = jobs->next; link != jobs; link = link->next) {
+        const struct apir_job *job = apir_list_entry(link, struct apir_job, link);
+        if (job->account)
+            *job->account = (struct apir_job_account){0};
+    }
+}
+
 /* All jobs that wait, as a list of their own. */
 static void take_jobs(struct apir_service *service, struct apir_list *jobs)
 {
@@ -17,6 +26,7 @@ static void take_jobs(struct apir_service *service, struct apir_list *jobs)
         *jobs = service->jobs;
         jobs->next->previous = jobs;
         jobs->previous->next = jobs;
+        clear_accounts(jobs);
         apir_list_init(&service->jobs);
     }
     service->job_count = 0;
@@ -107,18 +117,32 @@ static void wake(struct apir_service *service)
 
 void apir_service_post(struct apir_service *service, struct apir_job *job)
 {
+    job->account = NULL;
     pthread_mutex_lock(&service->lock);
     post_locked(service, job);
     pthread_mutex_unlock(&service->lock);
     wake(service);
 }
 
-int apir_service_try_post(struct apir_service *service, struct apir_job *job)
+static bool has_room_locked(const struct apir_service *service, const struct apir_job *job,
+                            const struct apir_job_account *account)
+{
+    if (service->job_count < APIR_MAX_JOBS && service->job_bytes < APIR_MAX_JOB_BYTES)
+        return true;
+    return account->job_count < APIR_OWN_JOBS && job->size <= APIR_OWN_JOB_BYTES &&
+           account->job_bytes <= APIR_OWN_JOB_BYTES - job->size;
+}
+
+int apir_service_try_post(struct apir_service *service, struct apir_job *job, struct apir_job_account *account)
 {
     pthread_mutex_lock(&service->lock);
-    bool room = service->job_count < APIR_MAX_JOBS && service->job_bytes < APIR_MAX_JOB_BYTES;
-    if (room)
+    bool room = has_room_locked(service, job, account);
+    if (room) {
+        job->account = account;
+        account->job_count++;
+        account->job_bytes += job->size;
         post_locked(service, job);
+    }
     pthread_mutex_unlock(&service->lock);
     if (!room)
         return -ENOBUFS;

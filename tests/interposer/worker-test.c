@@ -62,7 +62,7 @@ static void assert_serves(uint32_t context, uint32_t resource)
     const uint32_t words[] = {ECHO_WRITE, resource, 8, 31};
     hypervisor_create_context(context);
     uint32_t *data = hypervisor_create_blob(context, resource);
-    hypervisor_submit(context, words, 4);
+    assert_int_equal(hypervisor_submit(context, words, 4), 0);
     assert_true(hypervisor_fence(&hypervisor, context, 1));
     assert_int_equal(data[2], 31);
     hypervisor_destroy_blob(context, resource, data);
@@ -91,6 +91,31 @@ static void a_dead_worker_ends_all_waiting(void **state)
     assert_int_equal(hypervisor_wait_word(page + APIR_STATUS_DEAD_OFFSET), 1);
     assert_serves(3, 6);
     hypervisor_destroy_blob(1, 5, page);
+}
+
+/* While one guest's commands fill all room there is, another's few are taken. */
+static void a_flood_of_one_context_leaves_room_for_others(void **state)
+{
+    (void)state;
+    const uint32_t sleep[] = {ECHO_SLEEP, 100, 0, 0};
+    const uint32_t words[] = {ECHO_WRITE, 6, 8, 31};
+    char *much = make_command();
+    hypervisor_create_context(2);
+    uint32_t *data = hypervisor_create_blob(2, 6);
+    assert_true(hypervisor_fence(&hypervisor, 2, 1));
+    hypervisor_submit(1, sleep, 4);
+    for (int flood = 0; flood < 8; flood++) {
+        uint32_t context = 3 + (uint32_t)flood;
+        hypervisor_create_context(context);
+        hypervisor_submit(context, sleep, 4);
+        for (int i = 0; i < 128 && virgl_renderer_submit_cmd(much, (int)context, COMMAND_SIZE / 4) == 0; i++)
+            ;
+        assert_int_equal(hypervisor_submit(2, words, 4), 0); /* the room may still be full */
+    }
+    free(much);
+    assert_true(hypervisor_fence(&hypervisor, 2, 2));
+    assert_int_equal(data[2], 31);
+    hypervisor_destroy_blob(2, 6, data);
 }
 
 static void a_guest_of_our_protocol_is_told_of_death(void **state)
@@ -343,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_dead_worker_ends_all_waiting),
+        TEST(a_flood_of_one_context_leaves_room_for_others),
         TEST(a_guest_of_our_protocol_is_told_of_death),
         TEST(a_deployed_guest_gets_an_answer_from_the_dead),
         TEST(a_worker_that_cannot_start_is_as_a_dead_one),
