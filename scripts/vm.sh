@@ -163,7 +163,7 @@ vm_start_qemu() {
       options+=(
         -device pcie-root-port,id=gpu-port,pref64-reserve=16G
         -chardev "socket,id=gpu,path=${device//,/,,}"
-        -device "vhost-user-test-device-pci,bus=gpu-port,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,config_size=20"
+        -device "vhost-user-test-device-pci,id=apir,bus=gpu-port,chardev=gpu,virtio-id=16,num_vqs=2,vq_size=256,config_size=20"
         -display none) ;;
     virglrenderer)
       vm_interpose

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apir-info.h"
+#include "apir-replug.h"
 
 #ifndef APIR_VERSION
 #define APIR_VERSION "0.1.0"
@@ -37,11 +38,13 @@ static const char usage[] =
     "usage: apir info [options]\n"
     "       apir doctor [options]\n"
     "       apir bench [options]\n"
+    "       apir replug --qmp PATH [options]\n"
     "\n"
     "  info           how the host is reached, its ggml library and devices; or what is missing "
     "and what to do\n"
     "  doctor         the same, and what was looked at\n"
     "  bench          how fast it is; see apir bench --help\n"
+    "  replug         on the host: connects a virtual machine to an apird that was started again; see apir replug --help\n"
     "\n"
     "  --socket PATH  use apird's native socket, as GGML_VIRTGPU_SOCKET=PATH does\n"
     "  --json         print one JSON object\n"
@@ -138,6 +141,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "bench") == 0)
         return run_bench(argv + 1);
+    if (argc > 1 && strcmp(argv[1], "replug") == 0)
+        return apir_replug_main(argc - 1, argv + 1);
     struct options options = {0};
     int next = parse_options(&options, argc, argv);
     if (next == 0)
