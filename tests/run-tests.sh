@@ -290,7 +290,8 @@ vm_part() {
   device_test
   vm_tap "programs in the guest" -- "$top/tests/vm/suite.sh" "$model"
   vm_tap "reboot with live contexts" --reboots 1 -- "$top/tests/vm/reboot.sh" "$model"
-  vm_tap "no device" --door none -- "$top/tests/vm/refusal.sh" "$plugin" 'virtio-gpu\|render node'
+  vm_tap "no device, and control groups" --door none -- sh -c '"$0" "$1" "$2"; a=$?; "$3" "$4" && exit $a' \
+    "$top/tests/vm/refusal.sh" "$plugin" 'virtio-gpu\|render node' "$top/tests/vm/cgroup.sh" "$build"
   vm_tap "host without APIR" --door virtio-gpu-gl -- "$top/tests/vm/refusal.sh" "$plugin" 'APIR'
   vm_tap "node not readable" --user nobody -- "$top/tests/vm/refusal.sh" "$plugin" 'permission'
   section_end

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "attach/account.h"
+#include "attach/cgroup.h"
 #include "attach/loop.h"
 #include "attach/memory-guard.h"
 #include "attach/probe.h"
@@ -20,6 +21,7 @@
 #include "attach/window.h"
 #include "attach/worker-process.h"
 #include "daemon-jail.h"
+#include "jail/user.h"
 #include "util/fd.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -48,6 +50,8 @@ struct options {
     const char *machines[MAX_DOORS]; /* --vhost-user */
     unsigned machine_count;
     uint64_t window_size;
+    uint64_t worker_memory; /* 0: none */
+    bool needs_groups;      /* --worker-memory was given */
     char *libraries; /* owned; those of --ggml-library, NULL: none */
     const char *log_path;
     const char *worker_path; /* NULL: beside this program */
@@ -68,6 +72,7 @@ struct daemon {
     struct apir_log log;
     FILE *log_file; /* NULL: stderr */
     struct apir_worker_options worker;
+    struct apir_cgroup groups;
     char worker_path[NAME_SIZE];
     struct apir_loop loop;
     struct apir_source signals;
@@ -122,6 +127,8 @@ static void print_help(FILE *stream)
           "Confinement:\n"
           "  --worker-users FIRST|none  as root: each worker is a user of its own, FIRST and its process id (default:\n"
           "                        1900000000); none: workers stay root\n"
+          "  --worker-memory SIZE|none  what the kernel gives each worker, in a control group of its own that apird\n"
+          "                        must be able to make (default: 7/8 of the machine's, where it can)\n"
           "\n"
           "Other:\n"
           "  --worker PATH         the worker program (default: apird-worker beside apird)\n"
@@ -199,6 +206,13 @@ static int parse_limit(const char *name, const char *text, struct apir_limits *l
     return ret;
 }
 
+static int parse_worker_memory(const char *name, const char *text, struct options *options)
+{
+    options->needs_groups = strcmp(text, "none") != 0;
+    options->worker_memory = 0;
+    return options->needs_groups ? parse_size(name, text, &options->worker_memory) : 0;
+}
+
 static int parse_option(struct options *options, int option, const char *name)
 {
     switch (option) {
@@ -225,6 +239,8 @@ static int parse_option(struct options *options, int option, const char *name)
         return parse_functions(name, optarg, &options->worker);
     case 'c':
         return parse_count(name, optarg, MAX_CONTEXTS, &options->max_contexts);
+    case 'M':
+        return parse_worker_memory(name, optarg, options);
     case 'u':
         return parse_users(name, optarg, &options->worker);
     case 'q':
@@ -257,6 +273,13 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
+/* So that a worker ends before the machine's memory does, and with it others. */
+static uint64_t default_worker_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 8 * 7 : 0;
+}
+
 static int parse_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
@@ -270,6 +293,7 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"upstream-functions", required_argument, NULL, 'f'},
         {"window", required_argument, NULL, 'w'},
         {"max-contexts", required_argument, NULL, 'c'},
+        {"worker-memory", required_argument, NULL, 'M'},
         {"worker-users", required_argument, NULL, 'u'},
         {"max-memory", required_argument, NULL, 'q'},
         {"max-buffers", required_argument, NULL, 'q'},
@@ -289,6 +313,7 @@ static int parse_options(struct options *options, int argc, char **argv)
     memset(options, 0, sizeof *options);
     options->max_contexts = DEFAULT_CONTEXTS;
     options->window_size = default_window;
+    options->worker_memory = default_worker_memory();
     options->worker.ggml_reg = getenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG"); /* if it is empty, the worker says so */
 
     int option, index = 0;
@@ -361,6 +386,46 @@ static int set_worker(struct daemon *daemon)
     daemon->worker.path = daemon->worker_path;
     daemon->worker.log_level = daemon->log.level;
     daemon->worker.log_fd = fileno(daemon->log.stream);
+    return 0;
+}
+
+static const char *explain_groups(int error)
+{
+    switch (error) {
+    case -EBUSY:
+        return "other processes are in apird's control group";
+    case -EACCES:
+    case -EPERM:
+    case -EROFS:
+        return "apird's control group is not its own";
+    case -ENOENT:
+    case -EOPNOTSUPP:
+        return "this system limits no memory by version 2 of control groups";
+    default:
+        return strerror(-error);
+    }
+}
+
+/* 0, or -errno if what was asked for cannot be had. */
+static int set_groups(struct daemon *daemon)
+{
+    char folder[APIR_CGROUP_PATH];
+    int ret = apir_cgroup_find(folder, sizeof folder);
+    if (ret == 0)
+        ret = apir_cgroup_init(&daemon->groups, folder, apir_cgroup_system(), daemon->options->worker_memory,
+                               apir_jail_max_threads());
+    if (ret == 0) {
+        daemon->worker.groups = &daemon->groups;
+        apir_info(&daemon->log, "each worker has a control group in %s, memory %llu MiB at most (0: no limit)", folder,
+                  (unsigned long long)(daemon->options->worker_memory >> 20));
+        return 0;
+    }
+    if (daemon->options->needs_groups) {
+        apir_error(&daemon->log, "--worker-memory: %s (systemd: Delegate=memory pids)", explain_groups(ret));
+        return ret;
+    }
+    apir_info(&daemon->log, "DEGRADED: workers have no memory limit: %s (systemd: Delegate=memory pids)",
+              explain_groups(ret));
     return 0;
 }
 
@@ -499,6 +564,7 @@ static bool enter_jail(const struct daemon *daemon)
         .socket_count = options->socket_count,
         .machines = options->machines,
         .machine_count = options->machine_count,
+        .groups = daemon->worker.groups ? daemon->groups.folder : NULL,
         .log = &daemon->log,
     };
     return apir_daemon_jail_enter(&jail);
@@ -579,6 +645,8 @@ static int run(const struct options *options)
         ret = apir_memory_guard_install();
     if (ret == 0)
         ret = set_worker(daemon);
+    if (ret == 0)
+        ret = set_groups(daemon);
     if (ret == 0)
         ret = serve(daemon);
     free_clients(daemon);

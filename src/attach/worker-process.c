@@ -38,6 +38,8 @@ static void forget(struct apir_worker_process *process)
     apir_loop_clear_timer(&process->timer);
     apir_loop_unwatch(process->loop, &process->source);
     apir_fd_close(&process->pidfd);
+    apir_cgroup_remove(process->groups, process->pid);
+    process->groups = NULL;
     process->pid = 0;
     give_back_line(process);
 }
@@ -71,6 +73,7 @@ void apir_worker_process_init(struct apir_worker_process *process, struct apir_l
     process->pidfd = -1;
     process->killed = false;
     process->account = NULL;
+    process->groups = NULL;
     process->ended = ended;
     process->owner = owner;
     apir_source_init(&process->source, process_ready, process);
@@ -183,6 +186,17 @@ static int take_line(struct apir_worker_process *process, struct apir_account *a
     return 0;
 }
 
+/* It has hardly begun by now: what it will take, it takes in its group. */
+static int set_group(struct apir_worker_process *process, const struct apir_cgroup *groups)
+{
+    int ret = apir_cgroup_add(groups, process->pid);
+    if (ret < 0)
+        apir_worker_process_finish(process);
+    else
+        process->groups = groups;
+    return ret;
+}
+
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
                               unsigned context, int connection)
 {
@@ -217,6 +231,8 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
     struct apir_worker_fds fds = {options->log_fd, options->log_fd, connection,
                                   options->account ? options->account->fd : -1};
     ret = apir_worker_process_exec(process, argv, options->environment, &fds);
+    if (ret == 0 && options->groups)
+        ret = set_group(process, options->groups);
     if (ret < 0)
         give_back_line(process);
     return ret;

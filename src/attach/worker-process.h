@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "attach/account.h"
+#include "attach/cgroup.h"
 #include "attach/loop.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -33,6 +34,7 @@ struct apir_worker_options {
     const char *user_base;         /* number of the first user for workers of root, or "none"; NULL: the worker's default */
     struct apir_limits limits;     /* of a context, and of its client */
     struct apir_account *account;  /* of the client; NULL: it has none */
+    const struct apir_cgroup *groups; /* in which each worker gets one of its own; NULL: none */
     enum apir_log_level log_level; /* of the worker */
     int log_fd;                    /* the worker's stderr, borrowed */
 };
@@ -48,6 +50,7 @@ struct apir_worker_process {
     bool killed; /* by us */
     struct apir_account *account; /* where it has a line; NULL: nowhere */
     int line;
+    const struct apir_cgroup *groups; /* that have one for it; NULL: none */
     struct apir_source source;
     struct apir_timer timer;
     void (*ended)(void *owner, int status); /* status as of waitpid(); the process is reaped */

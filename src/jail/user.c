@@ -64,11 +64,16 @@ static void collect_groups(struct groups *groups, const struct apir_jail_options
     }
 }
 
+unsigned apir_jail_max_threads(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_CONF);
+    return THREADS + THREADS_PER_PROCESSOR * (unsigned)(processors > 0 ? processors : 1);
+}
+
 static int limit_threads(void)
 {
     struct rlimit limit;
-    long processors = sysconf(_SC_NPROCESSORS_CONF);
-    rlim_t most = THREADS + THREADS_PER_PROCESSOR * (rlim_t)(processors > 0 ? processors : 1);
+    rlim_t most = apir_jail_max_threads();
     if (getrlimit(RLIMIT_NPROC, &limit) < 0)
         return errno;
     limit.rlim_max = limit.rlim_max < most ? limit.rlim_max : most;

@@ -10,4 +10,7 @@
  * user was asked for), or -1 if this process is not root. */
 int apir_jail_become_user(const struct apir_jail_options *options);
 
+/* How many threads a worker may have on this machine. */
+unsigned apir_jail_max_threads(void);
+
 #endif
