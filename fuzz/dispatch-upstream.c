@@ -70,6 +70,7 @@ static bool takes_graph(const struct fuzz_walk *walk)
         for (unsigned d = 0; d < APIR_UPSTREAM_MAX_DIMS && elements <= HOST_MAX_WORK; d++)
             elements *= graph.tensors[i].ne[d];
         work += elements;
+        host_note_op(graph.tensors[i].op, graph.tensors[i].op_params[0], graph.tensors[i].type);
     }
     apir_arena_finish(&arena);
     return work <= HOST_MAX_WORK;

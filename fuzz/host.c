@@ -1,6 +1,7 @@
 #include "host.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,29 @@ static int alloc(void *data, struct apir_arena *scratch, const struct apir_buffe
     return handle_buffer_alloc(data, scratch, args, reply);
 }
 
+/* libFuzzer looks at this section as at the counters of code. */
+enum { OPS = 128, SUB_OPS = 32, TYPES = 64 };
+__attribute__((section("__libfuzzer_extra_counters"))) static uint8_t op_counters[OPS * (SUB_OPS + TYPES)];
+
+void host_note_op(uint32_t op, int32_t sub_op, uint32_t type)
+{
+    bool has_sub_op = op == GGML_OP_UNARY || op == GGML_OP_GLU;
+    op_counters[op % OPS * (SUB_OPS + TYPES) + type % TYPES] = 1;
+    if (has_sub_op)
+        op_counters[op % OPS * (SUB_OPS + TYPES) + TYPES + (uint32_t)sub_op % SUB_OPS] = 1;
+}
+
+static void note_ops(const struct apir_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->n_nodes; i++) {
+        if (graph->nodes[i] >= graph->n_tensors)
+            return;
+        const struct apir_tensor *node = &graph->tensors[graph->nodes[i]];
+        uint32_t source = node->n_src && node->src[0] <= graph->n_tensors ? node->src[0] : 0;
+        host_note_op(node->op, node->op_params[0], source ? graph->tensors[source - 1].type : node->type);
+    }
+}
+
 bool host_takes(const struct apir_graph *graph)
 {
     uint64_t work = 0;
@@ -89,13 +113,16 @@ static int compute(void *data, struct apir_arena *scratch, const struct apir_gra
     struct apir_arena arena = {0};
     struct apir_graph graph;
     struct apir_dec dec;
-    bool takes = true;
+    bool good = false;
     if (apir_graph_fetch(data, &arena, args->shm, args->shm_offset, args->size, &dec) == 0) {
         apir_decode_graph(&dec, &graph);
-        takes = !apir_dec_finish(&dec) || host_takes(&graph);
+        good = apir_dec_finish(&dec);
     }
+    int ret = !good || host_takes(&graph) ? handle_graph_compute(data, scratch, args) : -EDQUOT;
+    if (good && ret == 0) /* computed, or its stream has failed before */
+        note_ops(&graph);
     apir_arena_finish(&arena);
-    return takes ? handle_graph_compute(data, scratch, args) : 0;
+    return ret;
 }
 
 static int derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args)
@@ -111,7 +138,7 @@ static int derive(void *data, struct apir_arena *scratch, const struct apir_grap
                 takes = takes && host_takes(&(struct apir_graph){.tensors = &changes.changes[i].tensor, .n_tensors = 1});
     }
     apir_arena_finish(&arena);
-    return takes ? handle_graph_derive(data, scratch, args) : 0;
+    return takes ? handle_graph_derive(data, scratch, args) : -EDQUOT;
 }
 
 void host_prepare(void)

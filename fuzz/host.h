@@ -39,6 +39,9 @@ const struct apir_handlers *host_handlers(void);
 uint8_t *host_slot(unsigned number);
 int host_slot_fd(unsigned number);
 
+/* Tells libFuzzer that an op was computed with a type: ggml's code does not, since it is not ours to build. */
+void host_note_op(uint32_t op, int32_t sub_op, uint32_t type);
+
 /* Whether a graph with tensors of so many elements is small enough to be computed. */
 bool host_takes(const struct apir_graph *graph);
 
