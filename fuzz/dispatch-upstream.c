@@ -15,6 +15,7 @@ enum own_step {
     STEP_BACKEND,    /* makes a backend of the later revision, */
     STEP_NO_BACKEND, /* and frees one: the bytes are the arguments */
     STEP_FUNCTION,   /* u32 number, then anything */
+    STEP_HOST,       /* the first: u8 variant of the host */
     N_OWN_STEPS,
 };
 
@@ -23,9 +24,6 @@ enum {
     MAX_CALLS = 200,
     BUFFER_TYPE = 1, /* number of the first buffer type in a session's handles */
     FIRST_BUFFER = 0x10000,
-    /* of the later revision: none of those of protocol/apir-upstream.yaml */
-    INITIALIZE = 40,
-    CLEAN_UP = 41,
 };
 
 const struct fuzz_subject fuzz_subject = {
@@ -90,13 +88,8 @@ static void find_graph(const struct session *session, struct fuzz_walk *walk)
 static bool prepare(struct session *session, const struct fuzz_message *message, uint8_t *bytes, size_t size)
 {
     struct fuzz_walk walk;
-    struct apir_executor_stats stats;
     bool good = true;
     fuzz_walk_init(&walk, &apir_upstream_fuzz_protocol, message->args, bytes, size, size, NULL);
-    apir_executor_get_stats(session->host.executor, &stats);
-    if (is_call(message, "buffer_type_alloc_buffer"))
-        good = stats.buffers < HOST_MAX_BUFFERS && argument(&walk, "size") &&
-               fuzz_get(&walk, argument(&walk, "size")) <= HOST_MAX_BUFFER;
     if (is_call(message, "backend_graph_compute")) {
         find_graph(session, &walk);
         good = takes_graph(&walk);
@@ -110,6 +103,7 @@ static size_t forward(struct session *session, uint32_t function, const uint8_t 
     size_t used = 0;
     uint32_t code = session->backend->forward(session->host.executor, function, bytes, size, session->reply,
                                               REPLY_SIZE, &used);
+    host_tell("function", (long)code);
     FUZZ_CHECK(used <= REPLY_SIZE);
     return code == APIR_UPSTREAM_FORWARD_CODE_FUNCTION_BASE ? used : 0;
 }
@@ -173,19 +167,19 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
         put_data(step);
         break;
     case STEP_BACKEND:
-        forward(session, INITIALIZE, bytes, step->size);
+        forward(session, HOST_INITIALIZE, bytes, step->size);
         break;
     case STEP_NO_BACKEND:
-        forward(session, CLEAN_UP, bytes, step->size);
+        forward(session, HOST_CLEAN_UP, bytes, step->size);
         break;
     case STEP_FUNCTION:
         if (step->size < sizeof function)
             break;
         memcpy(&function, bytes, sizeof function);
-        if (function != APIR_UPSTREAM_CALL_BUFFER_TYPE_ALLOC_BUFFER &&
-            function != APIR_UPSTREAM_CALL_BACKEND_GRAPH_COMPUTE)
+        if (function != APIR_UPSTREAM_CALL_BACKEND_GRAPH_COMPUTE)
             forward(session, function, bytes + sizeof function, step->size - sizeof function);
         break;
+    case STEP_HOST:
     case N_OWN_STEPS:
         break;
     }
@@ -223,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_step step;
     struct session session = {.reply = malloc(REPLY_SIZE), .backend = apir_executor_upstream_backend()};
     assert(session.reply);
-    host_init(&session.host, &(struct host_options){.backend_initialize = INITIALIZE, .backend_cleanup = CLEAN_UP});
+    host_init(&session.host, fuzz_first_step(data, size, apir_upstream_fuzz_protocol.n_messages + STEP_HOST));
     host_share_slots(&session.host);
     while (fuzz_step_next(&reader, &step))
         run_step(&session, &step);

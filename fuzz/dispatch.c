@@ -14,6 +14,7 @@
 enum own_step {
     STEP_BEGIN, /* loads the library, negotiates ggml's own numbering, makes a stream and a buffer */
     STEP_DATA,  /* u16 offset, then bytes for the shared memory of param */
+    STEP_HOST,  /* the first: u8 variant of the host */
     N_OWN_STEPS,
 };
 
@@ -87,6 +88,7 @@ static void run_call(struct session *session, const struct fuzz_message *message
     apir_dec_init(&in, bytes, size, &session->arena);
     apir_enc_init(&out, session->reply, REPLY_SIZE);
     int ret = dispatch(session, (uint32_t)message->call, &in, &out);
+    host_tell(message->name, ret);
     FUZZ_CHECK(ret <= 0 || !message->reply);
     if (ret == 0 && message->reply)
         fuzz_handles_take(&session->handles, &apir_fuzz_protocol, message->reply, session->reply,
@@ -192,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_step step;
     struct session session = {.reply = malloc(REPLY_SIZE)};
     assert(session.reply);
-    host_init(&session.host, &(struct host_options){0});
+    host_init(&session.host, fuzz_first_step(data, size, apir_fuzz_protocol.n_messages + STEP_HOST));
     host_share_slots(&session.host);
     while (fuzz_step_next(&reader, &step))
         run_step(&session, &step);

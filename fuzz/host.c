@@ -15,6 +15,7 @@
 /* libFuzzer hands a target no context: what is made once is here. */
 static struct {
     char *library;
+    bool verbose;
     int fds[HOST_SLOTS];
     uint8_t *slots[HOST_SLOTS];
     struct apir_handlers handlers;
@@ -58,17 +59,6 @@ static void make_slots(void)
         once.slots[i] = mmap(NULL, HOST_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, once.fds[i], 0);
         assert(once.slots[i] != MAP_FAILED);
     }
-}
-
-/* A guest's memory is bounded by quotas of other kinds; here an input must not take what makes the next one slow. */
-static int alloc(void *data, struct apir_arena *scratch, const struct apir_buffer_alloc_args *args,
-                 struct apir_buffer_alloc_reply *reply)
-{
-    struct apir_executor_stats stats;
-    apir_executor_get_stats(data, &stats);
-    if (args->size > HOST_MAX_BUFFER || stats.buffers >= HOST_MAX_BUFFERS)
-        return 0;
-    return handle_buffer_alloc(data, scratch, args, reply);
 }
 
 /* libFuzzer looks at this section as at the counters of code. */
@@ -141,13 +131,19 @@ static int derive(void *data, struct apir_arena *scratch, const struct apir_grap
     return takes ? handle_graph_derive(data, scratch, args) : -EDQUOT;
 }
 
+void host_tell(const char *call, long result)
+{
+    if (once.verbose)
+        fprintf(stderr, "%s: %ld\n", call, result);
+}
+
 void host_prepare(void)
 {
+    once.verbose = getenv("FUZZ_VERBOSE") != NULL;
     ggml_log_set(say_nothing, NULL);
     find_library();
     make_slots();
     once.handlers = *apir_executor_handlers();
-    once.handlers.buffer_alloc = alloc;
     once.handlers.graph_compute = compute;
     once.handlers.graph_derive = derive;
 }
@@ -167,18 +163,46 @@ int host_slot_fd(unsigned number)
     return once.fds[number % HOST_SLOTS];
 }
 
-void host_init(struct host *host, const struct host_options *options)
+static const struct apir_limits limits = {
+    .memory = 4 << 20,
+    .buffers = HOST_MAX_BUFFERS,
+    .queues = 4,
+    .shared_memory = 4 << 20,
+    .graph_nodes = 1024,
+    .graph_memory = 4 << 20,
+};
+
+static struct apir_executor_options make_options(unsigned variant)
+{
+    static char twice[8192];
+    snprintf(twice, sizeof twice, "%s:%s", once.library, once.library);
+    struct apir_executor_options options = {.library = once.library,
+                                            .symbol = "ggml_backend_cpu_reg", /* leaves no trace in ggml's lists */
+                                            .threads = 1,
+                                            .limits = limits,
+                                            .backend_initialize = HOST_INITIALIZE,
+                                            .backend_cleanup = HOST_CLEAN_UP};
+    const char *const libraries[HOST_VARIANTS] = {[1] = "", [2] = "/nonexistent.so", [3] = twice, [4] = "nonexistent"};
+    const char *const symbols[HOST_VARIANTS] = {[5] = "", [6] = "no_such_symbol"};
+    const char *const devices[HOST_VARIANTS] = {[7] = "0", [8] = "CPU", [9] = "7"};
+    options.library = libraries[variant] ? libraries[variant] : options.library;
+    options.symbol = symbols[variant] ? symbols[variant] : options.symbol;
+    options.single_device = devices[variant];
+    if (variant == 10)
+        options.limits = (struct apir_limits){.memory = 4096, .buffers = 1, .queues = 1, .shared_memory = 1 << 20, .graph_nodes = 2};
+    return options;
+}
+
+void host_init(struct host *host, unsigned variant)
 {
     memset(host, 0, sizeof *host);
     apir_shm_table_init(&host->memory);
-    const struct apir_executor_options executor = {.library = once.library,
-                                                   .symbol = "ggml_backend_cpu_reg", /* leaves no trace in ggml's lists */
-                                                   .threads = 1,
-                                                   .memory = &host->memory,
-                                                   .log = &host->log,
-                                                   .backend_initialize = options->backend_initialize,
-                                                   .backend_cleanup = options->backend_cleanup};
-    host->executor = apir_executor_create(&executor);
+    struct apir_executor_options options = make_options(variant % HOST_VARIANTS);
+    options.memory = &host->memory;
+    options.log = &host->log;
+    host->log = (struct apir_log){.stream = once.verbose ? stderr : NULL, .level = APIR_LOG_DEBUG, .prefix = "host"};
+    host->limits = options.limits;
+    host->executor = apir_executor_create(&options);
     assert(host->executor);
     for (unsigned i = 0; i < HOST_SLOTS; i++)
         memset(once.slots[i], 0, HOST_SLOT_SIZE);

@@ -8,8 +8,8 @@
 enum {
     HOST_SLOTS = 4, /* pieces of shared memory; their ids are 1 to 4 */
     HOST_SLOT_SIZE = 0x10000,
-    HOST_MAX_BUFFER = 1 << 20, /* bytes that a guest can have as a buffer */
     HOST_MAX_BUFFERS = 16,
+    HOST_VARIANTS = 12,
     HOST_MAX_WORK = 1 << 18,   /* elements of a graph that is computed: an input is to take milliseconds */
 };
 
@@ -17,18 +17,18 @@ struct host {
     struct apir_shm_table memory;
     struct apir_executor *executor;
     struct apir_log log;
+    struct apir_limits limits;
 };
 
 /* Once: finds the library and makes the memory. */
 void host_prepare(void);
 
-/* Numbers of functions of the deployed protocol's later revision; 0: it is not spoken. */
-struct host_options {
-    uint32_t backend_initialize, backend_cleanup;
-};
+/* Functions of the deployed protocol's later revision: none of those of protocol/apir-upstream.yaml. */
+enum { HOST_INITIALIZE = 40, HOST_CLEAN_UP = 41 };
 
-/* A new host; nothing is loaded. The shared memory, which it does not have yet, is zero. */
-void host_init(struct host *host, const struct host_options *options);
+/* A new host; nothing is loaded. The shared memory, which it does not have yet, is zero. Variant 0 is a good host; others, up
+ * to HOST_VARIANTS, lack a library, or have less of something. */
+void host_init(struct host *host, unsigned variant);
 void host_share_slots(struct host *host);
 void host_finish(struct host *host);
 
@@ -38,6 +38,9 @@ const struct apir_handlers *host_handlers(void);
 /* The memory of slot number, and its descriptor. */
 uint8_t *host_slot(unsigned number);
 int host_slot_fd(unsigned number);
+
+/* Says what became of a call, if the environment has FUZZ_VERBOSE. */
+void host_tell(const char *call, long result);
 
 /* Tells libFuzzer that an op was computed with a type: ggml's code does not, since it is not ours to build. */
 void host_note_op(uint32_t op, int32_t sub_op, uint32_t type);

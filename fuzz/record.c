@@ -258,7 +258,7 @@ int main(int argc, char **argv)
     }
     state.folder = argv[2];
     host_prepare();
-    host_init(&host, &(struct host_options){0});
+    host_init(&host, 0);
     struct apir_server_options options = {.fd = accept(listener, NULL, NULL),
                                           .handlers = apir_executor_handlers(),
                                           .handler_data = host.executor,

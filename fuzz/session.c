@@ -37,6 +37,7 @@ enum own_step {
     STEP_SCRIBBLE, /* u32 offset, u32 value in queue param's memory */
     STEP_FENCE,    /* the struct */
     STEP_UPSTREAM, /* u32 command, u32 flags, then arguments, with the status page for the reply */
+    STEP_HOST,     /* the first: u8 variant of the host */
     N_OWN_STEPS,
 };
 
@@ -80,6 +81,12 @@ struct session {
     uint8_t *record;
 };
 
+static void expired(void *data)
+{
+    (void)data;
+    abort();
+}
+
 static void *serve(void *data)
 {
     struct session *session = data;
@@ -91,6 +98,8 @@ static void *serve(void *data)
         .log = &session->host.log,
         .upstream = apir_executor_upstream_backend(),
         .upstream_data = session->host.executor,
+        .limits = session->host.limits,
+        .expired = expired,
     };
     apir_server_run(&options);
     return NULL;
@@ -311,6 +320,7 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
         memcpy(session->record + 12, reader.data, reader.left < 4096 ? reader.left : 4096);
         send_frame(session, APIR_FRAME_SUBMIT, session->record, 12 + (reader.left < 4096 ? reader.left : 4096), -1);
         break;
+    case STEP_HOST:
     case N_OWN_STEPS:
         break;
     }
@@ -344,10 +354,10 @@ static void finish_memory(const struct memory *memory, size_t size)
     close(memory->fd);
 }
 
-static void start(struct session *session)
+static void start(struct session *session, unsigned variant)
 {
     int pair[2];
-    host_init(&session->host, &(struct host_options){0});
+    host_init(&session->host, variant);
     session->record = malloc(APIR_MAX_RECORD + 16);
     session->status = make_memory(APIR_STATUS_PAGE_SIZE);
     for (unsigned i = 0; i < QUEUES; i++) {
@@ -388,7 +398,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct reader reader = {data, size};
     struct fuzz_step step;
     struct session session = {0};
-    start(&session);
+    start(&session, fuzz_first_step(data, size, apir_fuzz_protocol.n_messages + STEP_HOST));
     for (unsigned i = 0; i < MAX_STEPS_RUN && fuzz_step_next(&reader, &step); i++)
         run_step(&session, &step);
     stop(&session);

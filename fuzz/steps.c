@@ -13,6 +13,13 @@ bool fuzz_step_next(struct reader *reader, struct fuzz_step *step)
     return true;
 }
 
+uint8_t fuzz_first_step(const uint8_t *data, size_t size, size_t what)
+{
+    struct reader reader = {data, size};
+    struct fuzz_step step;
+    return fuzz_step_next(&reader, &step) && step.what == what && step.size > 0 ? step.bytes[0] : 0;
+}
+
 size_t fuzz_step_write(uint8_t *at, size_t room, uint8_t what, uint8_t param, const void *bytes, size_t size)
 {
     if (size > FUZZ_MAX_STEP || room < FUZZ_STEP_HEADER || room - FUZZ_STEP_HEADER < size)
