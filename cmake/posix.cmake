@@ -18,6 +18,7 @@ set(generated ${CMAKE_BINARY_DIR}/generated)
 add_library(apir-posix OBJECT
   ${executor}
   ${src}/util/arena.c ${src}/util/limits.c ${src}/util/clock.c ${src}/util/log.c ${src}/util/path-list.c
+  ${src}/util/zero.c
   ${src}/wire/capset.c ${src}/wire/cs.c
   ${src}/server/object.c ${src}/server/shm.c
   ${src}/upstream/bounds-posix.c ${src}/upstream/component.c ${src}/upstream/component-context.c

@@ -129,6 +129,7 @@ static bool charge(struct apir_executor *executor, ggml_backend_dev_t device, ui
     return false;
 }
 
+/* Zeroed: a device may hand out what another machine's guest, or this process, has left in its memory. */
 static struct apir_buffer *alloc_buffer(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size)
 {
     ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(device);
@@ -142,8 +143,10 @@ static struct apir_buffer *alloc_buffer(struct apir_executor *executor, ggml_bac
     }
     buffer->device = device;
     buffer->charged = charged;
-    if (buffer->size <= charged || charge(executor, device, buffer->size - charged, &buffer->charged))
+    if (buffer->size <= charged || charge(executor, device, buffer->size - charged, &buffer->charged)) {
+        apir_memory_clear(buffer->host);
         return buffer;
+    }
     destroy_buffer(&buffer->object);
     return NULL;
 }

@@ -1,6 +1,7 @@
 /* Memory of devices: what the context may have of it, and what it has. */
 #include "executor/private.h"
 #include "util/checked.h"
+#include "util/zero.h"
 
 enum {
     PAGE = 4096, /* what the smallest buffer counts as: it has its costs elsewhere */
@@ -94,4 +95,13 @@ void apir_memory_report(struct apir_executor *executor, ggml_backend_dev_t devic
         cap(free, apir_ledger_left(executor->options.ledger));
         cap(total, executor->options.ledger->limit);
     }
+}
+
+void apir_memory_clear(ggml_backend_buffer_t buffer)
+{
+    /* ggml's own buffers for the CPU are from malloc() */
+    if (ggml_backend_buffer_get_type(buffer) == ggml_backend_cpu_buffer_type())
+        apir_zero_memory(ggml_backend_buffer_get_base(buffer), ggml_backend_buffer_get_size(buffer));
+    else
+        ggml_backend_buffer_clear(buffer, 0);
 }

@@ -169,6 +169,9 @@ void apir_memory_note_device(struct apir_executor *executor, ggml_backend_dev_t 
 bool apir_memory_charge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t size, uint64_t *charged);
 void apir_memory_uncharge(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t charged);
 
+/* Zeroes a new buffer, whose memory is not taken before it is used if it is the host's. */
+void apir_memory_clear(ggml_backend_buffer_t buffer);
+
 /* What the context can really have of a device's memory, in bytes. */
 void apir_memory_report(struct apir_executor *executor, ggml_backend_dev_t device, uint64_t *free, uint64_t *total);
 

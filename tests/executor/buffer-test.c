@@ -41,8 +41,6 @@ static void open_desk_of(struct desk *d, const char *library)
     d->shm = mmap(NULL, SHM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_ptr_not_equal(d->shm, MAP_FAILED);
     apir_fd_close(&fd);
-    const struct apir_buffer_clear_args clear = {.buffer = d->buffer};
-    assert_int_equal(handle_buffer_clear(d->f.executor, &d->f.scratch, &clear), 0);
 }
 
 static void open_desk(struct desk *d)
@@ -283,6 +281,17 @@ static void buffer_has_its_size_and_residue(void **state)
     fixture_close(&f);
 }
 
+static void buffer_has_nothing_of_others_in_it(void **state)
+{
+    (void)state;
+    struct desk d;
+    open_desk(&d);
+    const unsigned char *bytes = get_all(&d);
+    for (unsigned i = 0; i < 64; i++)
+        assert_int_equal(bytes[i], 0);
+    close_desk(&d);
+}
+
 static void freed_buffer_is_not_found(void **state)
 {
     (void)state;
@@ -358,6 +367,7 @@ int main(void)
         cmocka_unit_test(copy_of_what_overlaps_is_refused),
         cmocka_unit_test(buffer_of_no_size_is_none),
         cmocka_unit_test(buffer_has_its_size_and_residue),
+        cmocka_unit_test(buffer_has_nothing_of_others_in_it),
         cmocka_unit_test(freed_buffer_is_not_found),
         cmocka_unit_test(usage_reaches_the_buffer),
         cmocka_unit_test(buffer_freed_while_in_use_lives_on),

@@ -61,8 +61,11 @@ static ggml_backend_buffer_t alloc_buffer(ggml_backend_buffer_type_t buft, size_
                                                         .set_tensor = set_tensor,
                                                         .get_tensor = get_tensor,
                                                         .clear = clear};
-    void *memory = calloc(1, size);
-    return memory ? ggml_backend_buffer_init(buft, functions, memory, size) : NULL;
+    void *memory = malloc(size);
+    if (!memory)
+        return NULL;
+    memset(memory, 0xa5, size); /* as a device has somebody's data in its memory */
+    return ggml_backend_buffer_init(buft, functions, memory, size);
 }
 
 static size_t get_alignment(ggml_backend_buffer_type_t buft)
