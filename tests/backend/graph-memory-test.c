@@ -135,7 +135,7 @@ static int32_t *use_count_of(struct fixture *f, const struct ggml_tensor *tensor
 {
     struct apir_gen3_cgraph *graph = (struct apir_gen3_cgraph *)f->graph;
     size_t at = 0;
-    while (graph->visited_hash_set.keys[at] != tensor)
+    while (!(graph->visited_hash_set.used[at / 32] >> at % 32 & 1) || graph->visited_hash_set.keys[at] != tensor)
         at++;
     return &graph->use_counts[at];
 }

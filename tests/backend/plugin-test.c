@@ -239,6 +239,8 @@ static void set_bytes(void *data)
     require(got[9] == 1 && got[10] == 2 && got[29] == 2 && got[30] == 1, "memset");
     require(got[67] == 1 && got[68] == 3 && got[75] == 3 && got[76] == 1, "memset of a view");
     require(memcmp(got + 96, "views too", 9) == 0, "set of a view");
+    ggml_backend_buffer_free(buffer);
+    ggml_free(ctx);
 }
 
 static void bytes_are_set_in_tensors_and_views(void **state)
@@ -253,14 +255,18 @@ static void copy_tensors(void *data)
     ggml_backend_buffer_type_t buft = ggml_backend_dev_buffer_type(load_device());
     struct ggml_context *ctx_a = no_memory(), *ctx_b = no_memory();
     struct ggml_tensor *a = bytes_tensor(ctx_a, 1000), *b = bytes_tensor(ctx_b, 1000);
-    ggml_backend_alloc_ctx_tensors_from_buft(ctx_a, buft);
-    ggml_backend_alloc_ctx_tensors_from_buft(ctx_b, buft);
+    ggml_backend_buffer_t buffer_a = ggml_backend_alloc_ctx_tensors_from_buft(ctx_a, buft);
+    ggml_backend_buffer_t buffer_b = ggml_backend_alloc_ctx_tensors_from_buft(ctx_b, buft);
     unsigned char sent[1000], got[1000];
     fill(sent, sizeof sent, 1);
     ggml_backend_tensor_set(a, sent, 0, sizeof sent);
     ggml_backend_tensor_copy(a, b);
     ggml_backend_tensor_get(b, got, 0, sizeof got);
     require(memcmp(sent, got, sizeof sent) == 0, "copy");
+    ggml_backend_buffer_free(buffer_a);
+    ggml_backend_buffer_free(buffer_b);
+    ggml_free(ctx_a);
+    ggml_free(ctx_b);
 }
 
 static void tensors_are_copied_between_buffers(void **state)
@@ -469,9 +475,8 @@ static void use_dead_session(ggml_backend_t backend, struct ggml_tensor *tensor)
     (void)result;
 }
 
-static struct ggml_tensor *tensor_on(ggml_backend_t backend)
+static struct ggml_tensor *tensor_on(ggml_backend_t backend, struct ggml_context *ctx)
 {
-    struct ggml_context *ctx = no_memory();
     struct ggml_tensor *tensor = ggml_new_tensor_1d(ctx, GGML_TYPE_F32, ROWS);
     require(ggml_backend_alloc_ctx_tensors(ctx, backend) != NULL, "allocation");
     return tensor;
@@ -481,12 +486,14 @@ static void lose_worker(void *data)
 {
     float result[ROWS];
     ggml_backend_t backend = ggml_backend_dev_init(load_device(), NULL);
-    struct ggml_tensor *tensor = tensor_on(backend);
+    struct ggml_context *ctx = no_memory();
+    struct ggml_tensor *tensor = tensor_on(backend, ctx);
     require(compute(backend, result) == GGML_STATUS_SUCCESS, "computation before");
     daemon_kill_workers(data);
     use_dead_session(backend, tensor);
     ggml_backend_buffer_free(tensor->buffer);
     ggml_backend_free(backend);
+    ggml_free(ctx);
 }
 
 /* Else a program would compute on elsewhere, with zeros for what is lost. */
@@ -568,7 +575,8 @@ static void use_after_fork(void *data)
     (void)data;
     float result[ROWS];
     ggml_backend_t backend = ggml_backend_dev_init(load_device(), NULL);
-    struct ggml_tensor *tensor = tensor_on(backend);
+    struct ggml_context *ctx = no_memory();
+    struct ggml_tensor *tensor = tensor_on(backend, ctx);
     pid_t pid = fork();
     if (pid == 0) {
         use_dead_session(backend, tensor);
@@ -582,6 +590,7 @@ static void use_after_fork(void *data)
     require(compute(backend, result) == GGML_STATUS_SUCCESS, "parent computes on");
     ggml_backend_buffer_free(tensor->buffer);
     ggml_backend_free(backend);
+    ggml_free(ctx);
 }
 
 static void forked_child_fails_cleanly_and_parent_goes_on(void **state)

@@ -10,6 +10,7 @@
 #include "hypervisor.h"
 
 static struct hypervisor hypervisor;
+static int real; /* an eventfd, the real library's; open as long as the library in front of it knows its number */
 
 static int set_up_async(void **state)
 {
@@ -170,7 +171,6 @@ static void polling_a_context_leaves_those_of_others(void **state)
 
 static void one_descriptor_tells_of_our_fences_and_of_others(void **state)
 {
-    int real = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)state;
     assert_int_equal(virgl_renderer_get_poll_fd(), -1); /* the real library has none: the hypervisor polls anyway */
     fake_virgl_set_poll_fd(real);
@@ -185,8 +185,7 @@ static void one_descriptor_tells_of_our_fences_and_of_others(void **state)
     assert_false(is_readable(fd));
     assert_int_equal(eventfd_write(real, 1), 0);
     assert_true(is_readable(fd));
-    fake_virgl_set_poll_fd(-1);
-    close(real);
+    assert_int_equal(eventfd_read(real, &(eventfd_t){0}), 0);
 }
 
 static void polled_fences_from_before_a_reset_are_forgotten(void **state)
@@ -202,7 +201,6 @@ static void polled_fences_from_before_a_reset_are_forgotten(void **state)
 static void fences_that_are_forgotten_wake_nobody(void **state)
 {
     const uint32_t hang[] = {ECHO_HANG, 0, 0, 0};
-    int real = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)state;
     fake_virgl_set_poll_fd(real);
     hypervisor_submit(1, hang, 4);
@@ -214,8 +212,6 @@ static void fences_that_are_forgotten_wake_nobody(void **state)
     virgl_renderer_poll();
     assert_int_equal(hypervisor.count, 1);
     assert_int_equal(hypervisor.fences[0].id, 2);
-    fake_virgl_set_poll_fd(-1);
-    close(real);
 }
 
 #define ASYNC(name) cmocka_unit_test_setup_teardown(name, set_up_async, tear_down)
@@ -236,5 +232,8 @@ int main(void)
         POLLED(polled_fences_from_before_a_reset_are_forgotten),
         POLLED(fences_that_are_forgotten_wake_nobody),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    real = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    close(real);
+    return failed;
 }
