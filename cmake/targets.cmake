@@ -19,6 +19,10 @@ endif()
 if(APIR_FUZZ) # what libFuzzer learns from, harmless to all else; and several times as many inputs in the same time
   target_compile_options(apir-flags INTERFACE -fsanitize=fuzzer-no-link -O1)
 endif()
+if(APIR_SANITIZE_THREADS) # gcc warns of fences, which it knows less about; ours stand beside atomic accesses that it sees
+  target_compile_options(apir-flags INTERFACE -fsanitize=thread $<$<C_COMPILER_ID:GNU>:-Wno-tsan>)
+  target_link_options(apir-flags INTERFACE -fsanitize=thread)
+endif()
 
 # apir_folder(NAME SOURCES file... DEPENDS target...): the library apir-NAME of src/NAME. Files are included
 # as "NAME/file.h": the folder's view of the others is a directory that holds links to just those folders.

@@ -172,7 +172,8 @@ help_suites() {
 usage: ./run suites [PART...]
 
 Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir, and
-long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs ops).
+long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs ops
+threads valgrind; the last two are apir's own unit tests under ThreadSanitizer and under valgrind).
 END
 }
 

@@ -19,6 +19,7 @@ cmd_suites() {
   go_inside suites "$@"
   leave_nothing_behind
   build_variant release
+  case " $* " in '  ' | *' threads '*) build_variant threads ;; esac
   run_tests run-suites.sh "$@"
 }
 
@@ -33,6 +34,7 @@ run_tests() {
   fi
   APIR_TOP=$top APIR_BUILD=$build \
     APIR_BUILD_SANITIZE=$(build_folder sanitize) \
+    APIR_BUILD_THREADS=$(build_folder threads) \
     APIR_NO_BUILD=1 APIR_TEMPORARY=$temporary \
     PATH=$(program_path) attended bash "$script" "$@" || status=$?
   exit "$status"

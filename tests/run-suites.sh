@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long suites, in the sandbox: called by ./run suites. About an hour on two cores.
-#   APIR_BUILD   the build folder
-# Arguments: parts to run (splits leaks soak vulkan archs ops), all without any.
+#   APIR_BUILD, APIR_BUILD_THREADS   the build folders, the second one with ThreadSanitizer
+# Arguments: parts to run (splits leaks soak vulkan archs ops threads valgrind), all without any.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -71,11 +71,42 @@ splits_part() {
   section_end
 }
 
+threads_part() {
+  local name
+  section "unit tests, with ThreadSanitizer"
+  while read -r name; do
+    cmocka "$name" timeout 600 "${APIR_BUILD_THREADS:?}/tests/$name"
+  done <"$APIR_BUILD_THREADS/tests/list"
+  section_end
+}
+
+# Not under valgrind: what a process may do at all (valgrind does some of it itself), whether memory is mapped (asked by
+# system calls about addresses that are not), how a program that cannot be started is noticed (valgrind's vfork does not
+# share memory), and how much memory a process has.
+not_under_valgrind='jail-.*|upstream-bounds-posix-test'
+case_not_under_valgrind() { # PROGRAM
+  case $1 in
+    virtio-gpu-test) echo 'a_worker_that_cannot_start_*' ;;
+    upstream-*) echo '*graphs_leave_nothing_behind' ;;
+  esac
+}
+
+valgrind_part() {
+  local name
+  section "unit tests, with valgrind"
+  while read -r name; do
+    CMOCKA_SKIP_FILTER=$(case_not_under_valgrind "$name") APIR_TEST_SLOWNESS=50 \
+      cmocka "$name" timeout 900 valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+      "$build/tests/$name"
+  done < <(grep -vxE "$not_under_valgrind" "$build/tests/list")
+  section_end
+}
+
 parts=("$@")
-[ $# -gt 0 ] || parts=(splits leaks soak vulkan archs ops)
+[ $# -gt 0 ] || parts=(splits leaks soak vulkan archs ops threads valgrind)
 for part in "${parts[@]}"; do
   case $part in
-    splits | leaks | soak | vulkan | archs | ops) "${part}_part" ;;
+    splits | leaks | soak | vulkan | archs | ops | threads | valgrind) "${part}_part" ;;
     *) echo "run-suites.sh: no part named $part" >&2; exit 2 ;;
   esac
 done
