@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -52,38 +53,61 @@ static ssize_t send_now(int socket, struct iovec *parts, size_t count, int fd)
     return sent;
 }
 
+static bool take_room(struct apir_link *link, size_t size)
+{
+    if (size > APIR_LINK_MAX_OUTBOX - link->outbox_size || (link->quota && !apir_quota_charge(link->quota, size)))
+        return false;
+    link->outbox_size += size;
+    return true;
+}
+
+static void give_room(struct apir_link *link, size_t size)
+{
+    link->outbox_size -= size;
+    if (link->quota)
+        apir_quota_uncharge(link->quota, size);
+}
+
 static void drop(struct apir_link *link, struct outgoing *outgoing)
 {
     apir_list_remove(&outgoing->link);
-    link->outbox_size -= outgoing->size;
+    give_room(link, sizeof *outgoing + outgoing->size);
     apir_fd_close(&outgoing->fd);
     free(outgoing);
 }
 
-/* Keeps what is left of a frame after sent bytes. */
-static int keep(struct apir_link *link, const struct iovec *parts, size_t sent, int fd)
+/* A copy of a frame, of which sent bytes have gone. NULL with errno. */
+static struct outgoing *copy_frame(const struct iovec *parts, size_t sent, int fd)
 {
     size_t size = parts[0].iov_len + parts[1].iov_len;
-    if (size > APIR_LINK_MAX_OUTBOX - link->outbox_size)
-        return -ENOBUFS;
     struct outgoing *outgoing = malloc(sizeof *outgoing + size);
     if (!outgoing)
-        return -ENOMEM;
-    outgoing->fd = -1;
-    if (fd >= 0 && sent == 0) {
-        outgoing->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (outgoing->fd < 0) {
-            int ret = -errno;
-            free(outgoing);
-            return ret;
-        }
+        return NULL;
+    outgoing->fd = fd >= 0 && sent == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (fd >= 0 && sent == 0 && outgoing->fd < 0) {
+        free(outgoing);
+        return NULL;
     }
     memcpy(outgoing->bytes, parts[0].iov_base, parts[0].iov_len);
     if (parts[1].iov_len > 0)
         memcpy(outgoing->bytes + parts[0].iov_len, parts[1].iov_base, parts[1].iov_len);
     outgoing->size = size;
     outgoing->sent = sent;
-    link->outbox_size += size;
+    return outgoing;
+}
+
+/* Keeps what is left of a frame after sent bytes. */
+static int keep(struct apir_link *link, const struct iovec *parts, size_t sent, int fd)
+{
+    size_t room = sizeof(struct outgoing) + parts[0].iov_len + parts[1].iov_len;
+    if (!take_room(link, room))
+        return -ENOBUFS;
+    struct outgoing *outgoing = copy_frame(parts, sent, fd);
+    if (!outgoing) {
+        int ret = -errno;
+        give_room(link, room);
+        return ret;
+    }
     apir_list_append(&link->outbox, &outgoing->link);
     return 0;
 }

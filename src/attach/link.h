@@ -7,11 +7,13 @@
 #include <stdint.h>
 
 #include "attach/loop.h"
+#include "util/quota.h"
 #include "wire/connection.h"
 
 enum {
     APIR_LINK_MAX_FRAME = 16,               /* bytes of the longest frame from a worker: struct apir_frame_fence */
-    APIR_LINK_MAX_OUTBOX = 64 * 1024 * 1024, /* bytes that a worker may lag behind */
+    APIR_LINK_MAX_OUTBOX = 16 * 1024 * 1024, /* bytes that a worker may lag behind: four of the largest frames */
+    APIR_LINKS_MAX_OUTBOX = 64 * 1024 * 1024, /* the same for all workers of a machine */
 };
 
 struct apir_link_events {
@@ -30,7 +32,8 @@ struct apir_link {
     struct apir_source source;
     struct apir_timer timer;  /* set while the outbox is not empty */
     struct apir_list outbox;  /* struct outgoing.link */
-    size_t outbox_size;       /* bytes */
+    size_t outbox_size;       /* bytes, with what they take beside the frames */
+    struct apir_quota *quota; /* of outboxes, borrowed; NULL: none. Set by the owner before the first frame */
     uint8_t input[8 + APIR_LINK_MAX_FRAME];
     uint32_t input_size;
     const struct apir_link_events *events;

@@ -284,6 +284,7 @@ static int create_context(struct apir_virtio_gpu *gpu, uint32_t id)
     struct apir_context *context = apir_context_create(gpu->loop, gpu->log, gpu->options, id, &events, gpu);
     if (!context)
         return -errno;
+    context->worker.quota = &gpu->outboxes;
     apir_list_append(&gpu->contexts, &context->link);
     gpu->context_count++;
     gpu->worker_count++;
@@ -562,6 +563,7 @@ int apir_virtio_gpu_init(struct apir_virtio_gpu *gpu, struct apir_loop *loop, co
     gpu->log = log;
     gpu->options = options;
     gpu->max_contexts = max_contexts;
+    gpu->outboxes.limit = APIR_LINKS_MAX_OUTBOX;
     gpu->window_state = APIR_WINDOW_PENDING;
     apir_list_init(&gpu->contexts);
     apir_resources_init(&gpu->resources, &gpu->window);

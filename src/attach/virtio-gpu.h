@@ -40,6 +40,7 @@ struct apir_virtio_gpu {
     unsigned context_count;    /* those that the guest knows */
     unsigned worker_count;     /* processes */
     bool refused;              /* the last context, for want of room */
+    struct apir_quota outboxes; /* what workers have not read yet */
     unsigned stale_count;      /* processes from before a reset: they may still write to the window */
     /* Answers a command; chain is what came with it. */
     void (*respond)(void *owner, const struct apir_chain *chain, const void *response, uint32_t size);
