@@ -450,7 +450,10 @@ static void stop_doors(struct daemon *daemon)
 static void join_machines(struct daemon *daemon)
 {
     for (unsigned i = 0; i < daemon->machine_count; i++) {
-        apir_vhost_thread_join(daemon->machines[i]);
+        if (!apir_vhost_thread_join(daemon->machines[i])) {
+            apir_error(&daemon->log, "%s does not stop: its front end keeps it busy", daemon->options->machines[i]);
+            _exit(EXIT_FAILURE); /* workers end with the daemon */
+        }
         free(daemon->machines[i]);
     }
     daemon->machine_count = 0;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "attach/memory-guard.h"
@@ -90,12 +91,21 @@ void apir_vhost_thread_stop(struct apir_vhost_thread *thread)
         return; /* cannot be: an eventfd at 0 takes a 1 */
 }
 
-void apir_vhost_thread_join(struct apir_vhost_thread *thread)
+static bool join_in_time(struct apir_vhost_thread *thread)
 {
-    if (thread->started)
-        pthread_join(thread->thread, NULL);
-    else
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += APIR_VHOST_STOP_MS / 1000;
+    return pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+bool apir_vhost_thread_join(struct apir_vhost_thread *thread)
+{
+    if (!thread->started)
         apir_vhost_user_finish(&thread->door);
+    else if (!join_in_time(thread))
+        return false;
     apir_fd_close(&thread->stop_fd);
     apir_loop_finish(&thread->loop);
+    return true;
 }

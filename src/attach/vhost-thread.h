@@ -3,8 +3,11 @@
 #define APIR_ATTACH_VHOST_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "attach/vhost-user.h"
+
+enum { APIR_VHOST_STOP_MS = 5000 }; /* workers are given one second of it */
 
 /* Lives inside its owner, which calls join. */
 struct apir_vhost_thread {
@@ -27,7 +30,8 @@ int apir_vhost_thread_start(struct apir_vhost_thread *thread);
 /* Asks the thread to stop: it ends its workers. Returns at once. */
 void apir_vhost_thread_stop(struct apir_vhost_thread *thread);
 
-/* Waits until it has stopped, if it was started, and frees everything. */
-void apir_vhost_thread_join(struct apir_vhost_thread *thread);
+/* Waits until it has stopped, if it was started, and frees everything. False: it has not stopped in APIR_VHOST_STOP_MS, and
+ * uses its memory still. A front end has the ends of what it gave us: it can have any of our writes and reads wait. */
+bool apir_vhost_thread_join(struct apir_vhost_thread *thread);
 
 #endif

@@ -46,6 +46,7 @@ enum { /* bits */
 };
 
 enum {
+    ACCEPT_PAUSE_MS = 100,
     REPLIED = 1, /* a handler's result: it has sent the reply */
     CONFIG_MAX = 256,
     SHMEM_REGIONS = 256,
@@ -474,11 +475,26 @@ static void front_ready(void *owner, uint32_t events)
     await_front(door);
 }
 
+static void pause_over(void *owner)
+{
+    await_front(owner);
+}
+
+/* The connection stays in the backlog, so wait a little instead of spinning on it. */
+static void pause_accepting(struct apir_vhost_user *door, int error)
+{
+    apir_warn(door->log, "%s: cannot accept: %s", door->listener.path, strerror(-error));
+    apir_loop_unwatch(door->loop, &door->listener_source);
+    apir_loop_set_timer(door->loop, &door->accept_timer, ACCEPT_PAUSE_MS);
+}
+
 static void listener_ready(void *owner, uint32_t events)
 {
     struct apir_vhost_user *door = owner;
     (void)events;
     int fd = apir_listener_accept(&door->listener);
+    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+        pause_accepting(door, fd);
     if (fd < 0)
         return;
     if (apir_loop_watch(door->loop, &door->front_source, fd, EPOLLIN) < 0) {
@@ -502,6 +518,7 @@ static void init_parts(struct apir_vhost_user *door)
     apir_source_init(&door->listener_source, listener_ready, door);
     apir_source_init(&door->front_source, front_ready, door);
     apir_timer_init(&door->lost_timer, memory_lost, door);
+    apir_timer_init(&door->accept_timer, pause_over, door);
     apir_vhost_window_init(door);
     apir_vhost_channel_init(&door->front);
     apir_vhost_channel_init(&door->back);
@@ -547,6 +564,7 @@ void apir_vhost_user_stop(struct apir_vhost_user *door, void (*idle)(void *owner
     door->stopping = true;
     door->idle = idle;
     door->idle_owner = owner;
+    apir_loop_clear_timer(&door->accept_timer);
     apir_loop_unwatch(door->loop, &door->listener_source);
     apir_listener_close(&door->listener);
     disconnect(door);
@@ -556,6 +574,7 @@ void apir_vhost_user_stop(struct apir_vhost_user *door, void (*idle)(void *owner
 
 void apir_vhost_user_finish(struct apir_vhost_user *door)
 {
+    apir_loop_clear_timer(&door->accept_timer);
     apir_loop_unwatch(door->loop, &door->listener_source);
     apir_listener_close(&door->listener);
     disconnect(door);

@@ -53,6 +53,7 @@ struct apir_vhost_user {
     struct apir_vhost_channel back; /* our requests, and answers to them */
     struct apir_source back_source;
     struct apir_timer window_timer;
+    struct apir_timer accept_timer; /* set while descriptors or memory are short: then nobody is let in */
     struct apir_timer lost_timer; /* set when memory is found lost: the machine is parted with */
     uint64_t features;          /* acknowledged */
     uint64_t protocol_features; /* acknowledged */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -771,6 +772,28 @@ static void next_machine_starts_from_nothing(void **state)
     }
 }
 
+static bool is_let_in(void *argument)
+{
+    const struct front *front = argument;
+    return front->door.front.fd >= 0;
+}
+
+/* Without that it would spin on the connection that waits. */
+static void nobody_is_let_in_while_descriptors_are_short(void **state)
+{
+    struct front *front = *state;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(apir_loop_step(&front->fixture.loop, 0), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(front->door.listener_source.fd, -1);
+    assert_false(is_let_in(front));
+    assert_true(fixture_run_until(&front->fixture, is_let_in, front));
+}
+
 static void set_idle(void *owner)
 {
     *(bool *)owner = true;
@@ -860,6 +883,7 @@ int main(void)
         TEST(front_end_without_windows_fails_the_map),
         TEST(window_is_mapped_again_at_each_start),
         TEST(paused_machine_keeps_its_resources),
+        TEST(nobody_is_let_in_while_descriptors_are_short),
         TEST(next_machine_waits_for_the_first),
         TEST(next_machine_starts_from_nothing),
         TEST(stopped_door_is_gone),
