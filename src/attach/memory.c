@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "util/checked.h"
+#include "util/shared.h"
 
 enum { MIN_ALIGN = 4096, MAX_ALIGN = 1 << 30 };
 
@@ -126,7 +127,7 @@ int apir_memory_read(const struct apir_memory *memory, uint64_t guest, void *dat
     for (uint64_t done = 0; done < size;) {
         uint64_t step = size - done;
         const uint8_t *host = find(memory, guest + done, &step);
-        memcpy((uint8_t *)data + done, host, step);
+        apir_shared_read((uint8_t *)data + done, host, step);
         done += step;
     }
     return 0;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/shared.h"
+
 enum { MAX_INDIRECT = 1 << 16 }; /* a descriptor's next has 16 bits */
 
 /* The ring indices are plain integers in shared memory; partner of each: the guest's driver (virtio 1.x, 2.7.13). */
@@ -100,7 +102,7 @@ static int read_descriptor(const struct apir_virtqueue *queue, const struct tabl
     if (index >= table->size)
         return -EBADMSG;
     if (table->ring)
-        memcpy(&raw, &table->ring[index], sizeof raw);
+        apir_shared_read(&raw, &table->ring[index], sizeof raw);
     else if (apir_memory_read(queue->memory, table->guest + sizeof raw * (uint64_t)index, &raw, sizeof raw) < 0)
         return -EBADMSG;
     descriptor->addr = le64toh(raw.addr);

@@ -11,6 +11,7 @@
 #include "executor/op-check.h"
 #include "executor/private.h"
 #include "util/checked.h"
+#include "util/shared.h"
 
 enum {
     OVERWRITE_WINDOW = 64, /* nodes: more than a layer's part between two that use the same memory */
@@ -42,7 +43,7 @@ int apir_graph_fetch(struct apir_executor *executor, struct apir_arena *arena, u
     void *copy = apir_arena_alloc(arena, size);
     if (!copy)
         goto out;
-    memcpy(copy, (char *)memory->data + offset, size);
+    apir_shared_read(copy, (char *)memory->data + offset, size);
     apir_dec_init(dec, copy, size, arena);
     ret = 0;
 out:

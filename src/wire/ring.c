@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "util/shared.h"
+
 /* A record: u32 size, 4 bytes of nothing, the bytes, padding to 8. It never goes round the end: a size of SKIP stands
  * where the next one did not fit, and the record is at the start. */
 enum { RECORD_HEADER = 8, RECORD_ALIGN = 8 };
@@ -109,7 +111,7 @@ int apir_ring_pop(struct apir_ring_consumer *consumer, void *record)
     if (size == 0 || size > APIR_MAX_RECORD || space_of(size) > left - skip ||
         space_of(size) > to_end(consumer->head + skip))
         return -EBADMSG;
-    memcpy(record, at(ring, consumer->head + skip) + RECORD_HEADER, size);
+    apir_shared_read(record, at(ring, consumer->head + skip) + RECORD_HEADER, size);
     consumer->head += skip + space_of(size);
     /* release: the record is copied before the guest writes there again (apir_ring_push) */
     atomic_store_explicit(&ring->head, consumer->head, memory_order_release);
