@@ -118,6 +118,7 @@ static int start_worker(struct apir_guest *guest)
         apir_context_create(&host->service.loop, host->log, &guest->settings->options, guest->id, &events, guest);
     if (!guest->context)
         return -errno;
+    guest->context->worker.quota = &host->outboxes;
     host->workers++;
     return 0;
 }

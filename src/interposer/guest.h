@@ -23,6 +23,7 @@ struct apir_host {
     const struct apir_log *log; /* borrowed */
     struct apir_list guests;    /* apir_guest.of_host; the service's thread, as what follows */
     unsigned workers;           /* that are not gone */
+    struct apir_quota outboxes; /* what workers have not read yet */
 };
 
 /* Owned by the service from create to the end of its worker after end(). */

@@ -12,6 +12,7 @@ int apir_renderer_init(struct apir_renderer *renderer)
     pthread_mutex_init(&renderer->lock, NULL);
     apir_config_init(&renderer->config);
     apir_list_init(&renderer->host.guests);
+    renderer->host.outboxes.limit = APIR_LINKS_MAX_OUTBOX;
     apir_retire_init(&renderer->host.retire);
     apir_resource_table_init(&renderer->resources);
     for (unsigned i = 0; i < APIR_RENDERER_BUCKETS; i++)
@@ -63,6 +64,7 @@ static void close_poll_fd(struct apir_guest *guest)
 static void end_locked(struct apir_renderer *renderer, struct apir_guest *guest, const char *reason)
 {
     apir_list_remove(&guest->link);
+    renderer->context_count--;
     apir_config_drop(&renderer->config, guest->id); /* the next context of that id is another */
     close_poll_fd(guest);
     apir_guest_end(guest, reason);
@@ -136,6 +138,8 @@ static int create_locked(struct apir_renderer *renderer, uint32_t id)
 {
     if (id == 0 || renderer->forked || find_locked(renderer, id))
         return -EINVAL;
+    if (renderer->context_count >= APIR_MAX_RENDERER_CONTEXTS)
+        return -ENOSPC;
     int ret = start_service_locked(renderer);
     if (ret < 0)
         return ret;
@@ -143,6 +147,7 @@ static int create_locked(struct apir_renderer *renderer, uint32_t id)
     if (!guest)
         return -ENOMEM;
     apir_list_append(bucket_of(renderer, id), &guest->link);
+    renderer->context_count++;
     return 0;
 }
 

@@ -12,7 +12,10 @@
 #include "interposer/guest.h"
 #include "interposer/resource-table.h"
 
-enum { APIR_RENDERER_BUCKETS = 64 };
+enum {
+    APIR_RENDERER_BUCKETS = 64,
+    APIR_MAX_RENDERER_CONTEXTS = 1024, /* at a time, also those without a worker: each costs the hypervisor memory */
+};
 
 /* There is one in a process, and it never ends. */
 struct apir_renderer {
@@ -24,6 +27,7 @@ struct apir_renderer {
     struct apir_host host;
     struct apir_config config;
     struct apir_list contexts[APIR_RENDERER_BUCKETS]; /* apir_guest.link */
+    unsigned context_count;
     struct apir_resource_table resources;
     bool short_of_files;
     int poll_fd;      /* epoll of the real library's fd and of ours; -1: none */
@@ -52,7 +56,7 @@ int apir_renderer_configure(struct apir_renderer *renderer, uint32_t context, co
 bool apir_renderer_has_context(struct apir_renderer *renderer, uint32_t id);
 bool apir_renderer_has_resource(struct apir_renderer *renderer, uint32_t id);
 
-/* Makes an APIR context. 0, -EINVAL (id 0 or in use), or another -errno. */
+/* Makes an APIR context. 0, -EINVAL (id 0 or in use), -ENOSPC (too many), or another -errno. */
 int apir_renderer_create_context(struct apir_renderer *renderer, uint32_t id);
 bool apir_renderer_destroy_context(struct apir_renderer *renderer, uint32_t id);
 

@@ -8,6 +8,8 @@
 #include "fake-virgl.h"
 #include "hypervisor.h"
 
+enum { MAX_CONTEXTS = 1024 }; /* as in interposer/renderer.h */
+
 static struct hypervisor hypervisor;
 
 static int set_up(void **state)
@@ -212,6 +214,19 @@ static void a_context_is_reused_while_the_worker_before_ends(void **state)
     hypervisor_destroy_blob(1, 5, first);
 }
 
+static void too_many_contexts_are_refused(void **state)
+{
+    (void)state;
+    for (uint32_t id = 1; id <= MAX_CONTEXTS; id++)
+        hypervisor_create_context(id);
+    assert_int_equal(virgl_renderer_context_create_with_flags(MAX_CONTEXTS + 1, CAPSET_APIR, 4, "test"),
+                     ENOSPC);
+    virgl_renderer_context_destroy(7);
+    hypervisor_create_context(MAX_CONTEXTS + 1);
+    virgl_renderer_reset();
+    hypervisor_create_context(1);
+}
+
 static void a_reset_ends_everything(void **state)
 {
     uint32_t words[4] = {ECHO_WRITE, 5, 8, 1};
@@ -251,6 +266,7 @@ int main(void)
         TEST(memory_outlives_its_resource),
         TEST(contexts_and_blobs_end_in_either_order),
         TEST(a_context_is_reused_while_the_worker_before_ends),
+        TEST(too_many_contexts_are_refused),
         TEST(a_reset_ends_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
