@@ -111,8 +111,8 @@ static void print_help(FILE *stream)
           "                        protocol 0.x (default: there are none)\n"
           "\n"
           "Limits:\n"
-          "  --window SIZE         memory that one virtual machine may share with its workers, with a suffix K, M\n"
-          "                        or G (default: 1G)\n"
+          "  --window SIZE         memory that one virtual machine may share with its workers, a power of two, with\n"
+          "                        a suffix K, M or G (default: 1G)\n"
           "  --max-contexts N      contexts at a time, for each door (default: 64)\n"
           "  --client-memory SIZE  memory of devices, in buffers of all contexts of a door (default: what there is)\n"
           "  of each context:\n"
@@ -152,7 +152,7 @@ static int parse_count(const char *name, const char *text, unsigned max, unsigne
     return 0;
 }
 
-/* A number of bytes with an optional suffix, a multiple of the page size. */
+/* A number of bytes with an optional suffix: the size of a PCI BAR, which is a power of two. */
 static int parse_size(const char *name, const char *text, uint64_t *size)
 {
     static const char suffixes[] = "KMG";
@@ -162,8 +162,8 @@ static int parse_size(const char *name, const char *text, uint64_t *size)
     const char *suffix = *end ? strchr(suffixes, *end) : NULL;
     unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
     if (errno || end == text || text[0] == '-' || (*end && !suffix) || (suffix && end[1]) || number == 0 ||
-        number > max_window >> shift || (number << shift) % APIR_WINDOW_PAGE != 0) {
-        fprintf(stderr, "apird: --%s %s: expected a size from 4K to 1024G, a multiple of 4K\n", name, text);
+        number > max_window >> shift || number << shift < APIR_WINDOW_PAGE || ((number << shift) & ((number << shift) - 1)) != 0) {
+        fprintf(stderr, "apird: --%s %s: expected a power of two from 4K to 1024G\n", name, text);
         return -EINVAL;
     }
     *size = (uint64_t)number << shift;
