@@ -136,11 +136,12 @@ hostile_run() { # MODEL TEXT ROUNDS HOSTILE-SECONDS CALM-SECONDS
 }
 
 hostile_part() {
-  local rounds=10 seconds calm model=$build/tests/honest.gguf text=$build/tests/honest.txt
+  local rounds total seconds calm model=$build/tests/honest.gguf text=$build/tests/honest.txt
   [ -e "$model" ] || apir-make-model "$model" || return
   apir-honest native "$model" 16 2>/dev/null >"$text" || return
-  [ -z "$quick" ] || rounds=1
-  seconds=$(($(scaled 600 20) / rounds))
+  total=$(scaled 600 20)
+  rounds=$((total / 30 < 1 ? 1 : total / 30 > 10 ? 10 : total / 30))
+  seconds=$((total / rounds))
   calm=$((seconds / 2 > 10 ? seconds / 2 : 10))
   : >"$torture_out/hostile-daemon.txt"
   hostile_start_daemon || return
