@@ -37,6 +37,8 @@ enum {
     MAX_THREADS = 4096,
     MAX_CONTEXTS = 4096,
     DEFAULT_CONTEXTS = 64,
+    MAX_STARTS = 10000,
+    DEFAULT_STARTS = 32, /* 15 ms of a processor each, and those beyond it wait less than a handshake may take */
     MAX_USER_BASE = 2140000000, /* with a process id on top, still a positive number to every program */
     NAME_SIZE = 4096,
 };
@@ -114,6 +116,7 @@ static void print_help(FILE *stream)
           "  --window SIZE         memory that one virtual machine may share with its workers, a power of two, with\n"
           "                        a suffix K, M or G (default: 1G)\n"
           "  --max-contexts N      contexts at a time, for each door (default: 64)\n"
+          "  --max-starts N        workers started for one virtual machine in a second, more wait (default: 32)\n"
           "  --client-memory SIZE  memory of devices, in buffers of all contexts of a door (default: what there is)\n"
           "  of each context:\n"
           "  --max-memory SIZE     memory of devices, in buffers (default: what the devices have)\n"
@@ -237,6 +240,8 @@ static int parse_option(struct options *options, int option, const char *name)
         return 0;
     case 'f':
         return parse_functions(name, optarg, &options->worker);
+    case 's':
+        return parse_count(name, optarg, MAX_STARTS, &options->worker.starts);
     case 'c':
         return parse_count(name, optarg, MAX_CONTEXTS, &options->max_contexts);
     case 'M':
@@ -294,6 +299,7 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"window", required_argument, NULL, 'w'},
         {"max-contexts", required_argument, NULL, 'c'},
         {"worker-memory", required_argument, NULL, 'M'},
+        {"max-starts", required_argument, NULL, 's'},
         {"worker-users", required_argument, NULL, 'u'},
         {"max-memory", required_argument, NULL, 'q'},
         {"max-buffers", required_argument, NULL, 'q'},
@@ -312,6 +318,7 @@ static int parse_options(struct options *options, int argc, char **argv)
     };
     memset(options, 0, sizeof *options);
     options->max_contexts = DEFAULT_CONTEXTS;
+    options->worker.starts = DEFAULT_STARTS;
     options->window_size = default_window;
     options->worker_memory = default_worker_memory();
     options->worker.ggml_reg = getenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG"); /* if it is empty, the worker says so */

@@ -22,12 +22,21 @@ static bool has_process(const struct apir_context *context)
     return context->process.pid != 0;
 }
 
+/* A worker that is not started yet will not be. */
+static void give_up_turn(struct apir_context *context)
+{
+    apir_turn_leave(&context->turn);
+    apir_fd_close(&context->peer); /* which ends the link, like a worker's end */
+}
+
 /* The worker takes nothing any more. Whoever waits for it is told; its process has a second to end. */
 static void lose(struct apir_context *context, const char *reason)
 {
     if (context->lost)
         return;
     context->lost = true;
+    context->unserved = context->peer >= 0;
+    give_up_turn(context);
     if (!context->reason)
         context->reason = reason;
     apir_link_end(&context->worker); /* its acknowledgements are still welcome */
@@ -53,7 +62,9 @@ static void log_end(struct apir_context *context, int status)
 {
     char text[96];
     apir_worker_process_describe(status, text, sizeof text);
-    if (status == 0)
+    if (context->unserved) /* a guest can have many of these */
+        apir_debug(context->log, "context %u ended before its worker was started", context->id);
+    else if (status == 0)
         apir_info(context->log, "context %u ended: %s", context->id,
                   context->reason ? context->reason : "closed by the worker");
     else
@@ -178,19 +189,41 @@ static int connect_worker(struct apir_context *context, const struct apir_worker
     return ret;
 }
 
-static int start_worker(struct apir_context *context, const struct apir_worker_options *options)
+static int start_process(struct apir_context *context)
+{
+    int ret = apir_worker_process_start(&context->process, context->options, context->id, context->peer);
+    if (ret < 0)
+        return ret;
+    apir_fd_close(&context->peer);
+    apir_info(context->log, "context %u started: worker %d", context->id, (int)context->process.pid);
+    return 0;
+}
+
+static void start_late(void *owner)
+{
+    struct apir_context *context = owner;
+    int ret = start_process(context);
+    if (ret == 0)
+        return;
+    apir_error(context->log, "cannot start %s: %s", context->options->path, strerror(-ret));
+    lose(context, "its worker could not be started");
+    go(context, 0);
+}
+
+static int start_worker(struct apir_context *context, struct apir_pace *pace)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
+    context->peer = ends[1];
     int ret = apir_link_open(&context->worker, ends[0]);
     if (ret < 0)
         goto err_ends;
-    ret = apir_worker_process_start(&context->process, options, context->id, ends[1]);
+    if (pace && !apir_pace_take(pace, &context->turn))
+        return 0;
+    ret = start_process(context);
     if (ret < 0)
         goto err_link;
-    apir_fd_close(&ends[1]);
-    apir_info(context->log, "context %u started: worker %d", context->id, (int)context->process.pid);
     return 0;
 
 err_link:
@@ -198,13 +231,13 @@ err_link:
     ends[0] = -1;
 err_ends:
     apir_fd_close(&ends[0]);
-    apir_fd_close(&ends[1]);
+    apir_fd_close(&context->peer);
     return ret;
 }
 
 struct apir_context *apir_context_create(struct apir_loop *loop, const struct apir_log *log,
-                                         const struct apir_worker_options *options, uint32_t id,
-                                         const struct apir_context_events *events, void *owner)
+                                         const struct apir_worker_options *options, struct apir_pace *pace,
+                                         uint32_t id, const struct apir_context_events *events, void *owner)
 {
     static const struct apir_link_events link_events = {worker_received, worker_closed};
     struct apir_context *context = calloc(1, sizeof *context);
@@ -213,6 +246,8 @@ struct apir_context *apir_context_create(struct apir_loop *loop, const struct ap
     context->loop = loop;
     context->log = log;
     context->id = id;
+    context->options = options;
+    context->peer = -1;
     context->next_fence = 1;
     context->events = events;
     context->owner = owner;
@@ -221,9 +256,10 @@ struct apir_context *apir_context_create(struct apir_loop *loop, const struct ap
     apir_list_init(&context->fences);
     apir_timer_init(&context->removal_timer, removal_too_long, context);
     apir_timer_init(&context->end_timer, end_too_long, context);
+    apir_turn_init(&context->turn, start_late, context);
     apir_worker_process_init(&context->process, loop, process_ended, context);
     apir_link_init(&context->worker, loop, &link_events, context);
-    int ret = options->socket ? connect_worker(context, options) : start_worker(context, options);
+    int ret = options->socket ? connect_worker(context, options) : start_worker(context, pace);
     if (ret < 0) {
         free(context);
         errno = -ret;
@@ -239,6 +275,7 @@ void apir_context_destroy(struct apir_context *context)
     apir_list_remove(&context->link);
     apir_loop_clear_timer(&context->removal_timer);
     apir_loop_clear_timer(&context->end_timer);
+    give_up_turn(context);
     apir_link_close(&context->worker);
     apir_worker_process_finish(&context->process);
     free(context);

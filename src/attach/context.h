@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "attach/link.h"
+#include "attach/pace.h"
 #include "attach/worker-process.h"
 
 struct apir_context;
@@ -47,6 +48,7 @@ struct apir_context {
     bool closing;          /* the guest has destroyed it; it waits for the worker's end */
     bool stale;            /* from before a device reset */
     bool lost;
+    bool unserved; /* lost before its worker was started */
     bool gone; /* as the events say */
     enum apir_answer_page status_kind;
     uint32_t status_page; /* resource id, 0: none */
@@ -58,6 +60,9 @@ struct apir_context {
     struct apir_timer removal_timer;
     struct apir_loop *loop;
     struct apir_worker_process process; /* unused with a connection */
+    const struct apir_worker_options *options; /* borrowed */
+    struct apir_turn turn; /* to start it */
+    int peer;              /* the worker's end of the link, until that is its turn; then -1 */
     struct apir_timer end_timer;        /* of a lost connection: the worker has so long to close it */
     struct apir_link worker;
     const char *reason; /* why it ended, static text; NULL: the worker's own end */
@@ -66,11 +71,12 @@ struct apir_context {
     void *owner;
 };
 
-/* Starts a worker, or connects to options->socket; never waits. Returns NULL with errno set (EAGAIN: the apird behind
- * that socket is busy). */
+/* Starts a worker, at once or when pace gives it a turn (NULL: at once), or connects to options->socket; never waits.
+ * What the guest sends meanwhile is kept for the worker. Borrows options and pace. Returns NULL with errno set (EAGAIN: the
+ * apird behind that socket is busy). */
 struct apir_context *apir_context_create(struct apir_loop *loop, const struct apir_log *log,
-                                         const struct apir_worker_options *options, uint32_t id,
-                                         const struct apir_context_events *events, void *owner);
+                                         const struct apir_worker_options *options, struct apir_pace *pace,
+                                         uint32_t id, const struct apir_context_events *events, void *owner);
 
 /* Frees it; a process that still runs is killed and reaped, a connection closed. Shares and fences must be gone. NULL is a no-op. */
 void apir_context_destroy(struct apir_context *context);

@@ -281,7 +281,7 @@ static void context_gone(void *owner, struct apir_context *context)
 static int create_context(struct apir_virtio_gpu *gpu, uint32_t id)
 {
     static const struct apir_context_events events = {context_removed, context_fenced, context_lost, context_gone};
-    struct apir_context *context = apir_context_create(gpu->loop, gpu->log, gpu->options, id, &events, gpu);
+    struct apir_context *context = apir_context_create(gpu->loop, gpu->log, gpu->options, &gpu->pace, id, &events, gpu);
     if (!context)
         return -errno;
     context->worker.quota = &gpu->outboxes;
@@ -564,6 +564,7 @@ int apir_virtio_gpu_init(struct apir_virtio_gpu *gpu, struct apir_loop *loop, co
     gpu->options = options;
     gpu->max_contexts = max_contexts;
     gpu->outboxes.limit = APIR_LINKS_MAX_OUTBOX;
+    apir_pace_init(&gpu->pace, loop, options->starts);
     gpu->window_state = APIR_WINDOW_PENDING;
     apir_list_init(&gpu->contexts);
     apir_resources_init(&gpu->resources, &gpu->window);
@@ -577,6 +578,7 @@ void apir_virtio_gpu_finish(struct apir_virtio_gpu *gpu)
     apir_virtio_gpu_reset(gpu, "apird ends");
     while (!apir_list_empty(&gpu->contexts))
         apir_context_destroy(apir_list_entry(gpu->contexts.next, struct apir_context, link));
+    apir_pace_finish(&gpu->pace);
     apir_window_finish(&gpu->window);
     gpu->loop = NULL;
 }

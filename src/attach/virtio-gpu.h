@@ -33,6 +33,7 @@ struct apir_virtio_gpu {
     const struct apir_log *log;
     const struct apir_worker_options *options;
     unsigned max_contexts;
+    struct apir_pace pace; /* of starting workers */
     struct apir_window window;
     enum apir_window_state window_state;
     struct apir_resources resources;

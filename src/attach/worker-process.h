@@ -32,6 +32,7 @@ struct apir_worker_options {
     uint32_t backend_cleanup;
     unsigned threads;              /* 0: the worker's default */
     const char *user_base;         /* number of the first user for workers of root, or "none"; NULL: the worker's default */
+    unsigned starts;               /* of workers for one virtual machine in a second; 0: without limit */
     struct apir_limits limits;     /* of a context, and of its client */
     struct apir_account *account;  /* of the client; NULL: it has none */
     const struct apir_cgroup *groups; /* in which each worker gets one of its own; NULL: none */

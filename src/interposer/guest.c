@@ -115,7 +115,7 @@ static int start_worker(struct apir_guest *guest)
     if (host->workers >= APIR_MAX_WORKERS)
         return -EAGAIN;
     guest->context =
-        apir_context_create(&host->service.loop, host->log, &guest->settings->options, guest->id, &events, guest);
+        apir_context_create(&host->service.loop, host->log, &guest->settings->options, NULL, guest->id, &events, guest);
     if (!guest->context)
         return -errno;
     guest->context->worker.quota = &host->outboxes;

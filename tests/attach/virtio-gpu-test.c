@@ -352,6 +352,68 @@ static void a_worker_that_cannot_start_is_refused(void **state)
     assert_int_equal(device->gpu.worker_count, 0);
 }
 
+/* One worker may start now, and the next after so many milliseconds. */
+static void allow_one(struct device *device, unsigned ms)
+{
+    device->gpu.pace.interval_ns = ms * UINT64_C(1000000);
+    device->gpu.pace.ahead_ns = 0;
+}
+
+static bool has_one_worker(void *argument)
+{
+    const struct wait *wait = argument;
+    return wait->device->gpu.worker_count == 1;
+}
+
+static void a_worker_that_starts_late_is_given_what_came_before(void **state)
+{
+    struct device *device = *state;
+    allow_one(device, 20);
+    prepare(device, PAGE);
+    assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_false(apir_list_empty(&device->gpu.pace.waiting));
+    assert_int_equal(with_resource(device, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    submit_words(device, 2, ECHO_WRITE, 1, 0, 7);
+    wait_word(device, 0, 7);
+}
+
+static void a_context_that_goes_early_starts_no_worker(void **state)
+{
+    struct device *device = *state;
+    struct wait wait = {.device = device};
+    allow_one(device, 3600 * 1000);
+    prepare(device, PAGE);
+    assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(with_resource(device, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    uint16_t head = submit_fenced(device, 2, 0, ECHO_SLEEP, 0);
+    assert_int_equal(result_of(device, head), 0);
+    assert_int_equal(destroy_context(device, 2), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(result_of(device, head), VIRTIO_GPU_RESP_ERR_UNSPEC);
+    assert_true(apir_list_empty(&device->gpu.pace.waiting));
+    assert_true(fixture_run_until(&device->fixture, has_one_worker, &wait));
+}
+
+static void a_worker_that_cannot_start_late_is_lost(void **state)
+{
+    struct device *device = *state;
+    allow_one(device, 20);
+    prepare(device, PAGE);
+    assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+    uint16_t head = submit_fenced(device, 2, 0, ECHO_SLEEP, 0);
+    device->fixture.options.path = "/nowhere/apird-worker";
+    assert_int_equal(wait_answer(device, head), VIRTIO_GPU_RESP_ERR_UNSPEC);
+    assert_int_equal(device->gpu.worker_count, 1);
+    assert_int_equal(destroy_context(device, 2), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void a_device_can_end_while_a_worker_waits_for_its_turn(void **state)
+{
+    struct device *device = *state;
+    allow_one(device, 3600 * 1000);
+    prepare(device, PAGE);
+    assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
 static void blob_ids_and_sizes_are_checked(void **state)
 {
     struct device *device = *state;
@@ -906,6 +968,10 @@ int main(void)
         TEST(context_ids_are_checked),
         TEST(too_many_contexts_are_refused),
         TEST(a_worker_that_cannot_start_is_refused),
+        TEST(a_worker_that_starts_late_is_given_what_came_before),
+        TEST(a_context_that_goes_early_starts_no_worker),
+        TEST(a_worker_that_cannot_start_late_is_lost),
+        TEST(a_device_can_end_while_a_worker_waits_for_its_turn),
         TEST(blob_ids_and_sizes_are_checked),
         TEST(other_kinds_of_blobs_are_refused),
         TEST(too_many_resources_are_refused),
