@@ -371,6 +371,28 @@ static void refusal_ends_the_session_with_one_line(void **state)
     assert_non_null(strstr(output, "Invalid argument"));
 }
 
+/* The host's driver does not return: its worker is ended after a second. */
+static void hang(void *data)
+{
+    (void)data;
+    struct desk desk = open_desk(0);
+    set_all(desk.source, FAKE_HANG);
+    require(compute(&desk) == GGML_STATUS_SUCCESS, "a graph is on its way");
+    expect_all(desk.result, 0, "it ends with zeros");
+    require(compute(&desk) == GGML_STATUS_FAILED, "and a failure");
+}
+
+static void graph_that_hangs_ends_its_program_only(void **state)
+{
+    static const char *const options[] = {"--max-compute-time", "1", NULL};
+    struct daemon limited;
+    (void)state;
+    assert_int_equal(daemon_start_options(&limited, LIBRARIES "/fake-two-devices.so", options), 0);
+    assert_true(in_child(limited.socket, hang, NULL, NULL, 0));
+    assert_true(in_child(limited.socket, fail_in_each_way, NULL, NULL, 0));
+    daemon_stop(&limited);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +406,7 @@ int main(void)
         cmocka_unit_test(failure_is_passed_on_with_copies),
         cmocka_unit_test(failure_is_passed_on_with_events),
         cmocka_unit_test(refusal_ends_the_session_with_one_line),
+        cmocka_unit_test(graph_that_hangs_ends_its_program_only),
     };
     return cmocka_run_group_tests_name("failure", tests, start_host, stop_host);
 }

@@ -23,8 +23,10 @@ struct fake_seen {
     } nodes[FAKE_MAX_NODES];
 };
 
-/* A node of this name ends the graph with the enum ggml_status that is the first 32-bit word of its source. */
+/* A node of this name ends the graph with the enum ggml_status that is the first 32-bit word of its source, or does not
+ * return if that is FAKE_HANG. */
 #define FAKE_JUDGE "judge"
+#define FAKE_HANG 1000
 
 /* Name under which the registry's get_proc_address gives the struct fake_seen. */
 #define FAKE_SEEN "fake_seen"
