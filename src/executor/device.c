@@ -136,6 +136,13 @@ int handle_device_get_memory(void *data, struct apir_arena *scratch,
     return 0;
 }
 
+bool apir_device_takes(ggml_backend_dev_t device, const struct ggml_tensor *op)
+{
+    if (ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU && !apir_op_check_cpu(op))
+        return false;
+    return ggml_backend_dev_supports_op(device, op);
+}
+
 /* Builds the tensors of a query, those with a buffer placed in it. 1: built. 0: the host does not know an op or type,
  * or the op is none that ggml could have made. -errno: refused. */
 static int build_query(struct apir_executor *executor, struct apir_arena *scratch, struct apir_buffer_uses *uses,
@@ -178,7 +185,7 @@ int handle_device_supports_op(void *data, struct apir_arena *scratch,
         struct ggml_tensor *op;
         ret = build_query(executor, scratch, &uses, &args->queries[i], &op);
         if (ret == 1) {
-            supported[i] = ggml_backend_dev_supports_op(device, op);
+            supported[i] = apir_device_takes(device, op);
             offload[i] = ggml_backend_dev_offload_op(device, op);
         }
     }

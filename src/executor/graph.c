@@ -214,7 +214,7 @@ static bool is_supported(const struct apir_rebuilt *self, const struct apir_stre
     ggml_backend_dev_t device = ggml_backend_get_device(stream->host);
     for (uint32_t i = 0; i < self->wire->n_nodes; i++) {
         const struct ggml_tensor *node = &self->tensors[self->wire->nodes[i]];
-        if (node->op == GGML_OP_NONE || ggml_backend_dev_supports_op(device, node))
+        if (!apir_op_check_runs(node) || apir_device_takes(device, node))
             continue;
         apir_executor_complain(self->executor, "node %u of a graph: the device cannot compute %s", i,
                                ggml_op_desc(node));

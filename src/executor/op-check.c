@@ -12,113 +12,128 @@
 #define FLOATS (HALF | TYPE(BF16))
 #define I32 TYPE(I32)
 #define PLAIN (FLOATS | TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64))
+/* of factors: all but those of whole numbers, and those that factors are turned into on the way to a product */
+#define WEIGHTS ~(TYPE(Q8_1) | TYPE(Q8_K) | TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64) | TYPE(F64))
+#define STORED (WEIGHTS | TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64))
 #define ANY UINT64_MAX
 #define SAME UINT64_C(0) /* as the first source */
+
+/* How elements have to lie. The first three are what ggml's functions make, or kernels of several backends rely on; the
+ * others what ggml's own for the CPU do, which it does not tell when it is asked. */
+enum layout {
+    NEW = 1,           /* the result is what was made for it, never what was a source */
+    DENSE = 2,         /* the result and all sources are dense */
+    PADDED = 4,        /* sources are dense but for space between rows */
+    CPU_ROWS = 8,      /* rows of the first source and the result are dense */
+    CPU_ALL_ROWS = 16, /* those of all sources and the result */
+    CPU_DENSE = 32,    /* the first source and the result are dense */
+};
 
 struct op_rule {
     uint8_t required, allowed; /* sources: the first so many are there; none is beyond */
     uint64_t first, others;    /* their types; a rule has those of ids and masks */
     uint64_t result;
+    unsigned layout;
     bool (*fits)(const struct ggml_tensor *op);
 };
 
 static const struct op_rule rules[GGML_OP_COUNT] = {
-    [GGML_OP_NONE] = {0, 0, ANY, ANY, ANY, apir_op_any},
-    [GGML_OP_DUP] = {1, 1, ANY, ANY, ANY, apir_op_same_elements},
-    [GGML_OP_ADD] = {2, 2, ANY, FLOATS, ANY, apir_op_broadcast},
-    [GGML_OP_ADD_ID] = {3, 3, FLOATS, FLOATS | I32, SAME, apir_op_add_id},
-    [GGML_OP_ADD1] = {2, 2, ANY, FLOATS, SAME, apir_op_add1},
-    [GGML_OP_ACC] = {2, 2, F32, F32, F32, apir_op_window},
-    [GGML_OP_SUB] = {2, 2, FLOATS, FLOATS, FLOATS, apir_op_broadcast},
-    [GGML_OP_MUL] = {2, 2, FLOATS, FLOATS, FLOATS, apir_op_broadcast},
-    [GGML_OP_DIV] = {2, 2, FLOATS, FLOATS, FLOATS, apir_op_broadcast},
-    [GGML_OP_SQR] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_SQRT] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_LOG] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_SIN] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_COS] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_SUM] = {1, 1, FLOATS, 0, SAME, apir_op_total},
-    [GGML_OP_SUM_ROWS] = {1, 1, F32, 0, F32, apir_op_per_row},
-    [GGML_OP_CUMSUM] = {1, 1, F32, 0, F32, apir_op_like_first},
-    [GGML_OP_MEAN] = {1, 1, F32, 0, F32, apir_op_per_row},
-    [GGML_OP_ARGMAX] = {1, 1, F32, 0, I32, apir_op_argmax},
-    [GGML_OP_COUNT_EQUAL] = {2, 2, I32, I32, TYPE(I64), apir_op_total_of_two},
-    [GGML_OP_REPEAT] = {1, 1, PLAIN, 0, SAME, apir_op_repeat},
-    [GGML_OP_REPEAT_BACK] = {1, 1, F32, 0, F32, apir_op_repeat_back},
-    [GGML_OP_CONCAT] = {2, 2, ANY, ANY, SAME, apir_op_concat},
-    [GGML_OP_SILU_BACK] = {2, 2, HALF, HALF, SAME, apir_op_like_all},
-    [GGML_OP_NORM] = {1, 1, F32, 0, F32, apir_op_norm},
-    [GGML_OP_RMS_NORM] = {1, 1, F32, 0, F32, apir_op_norm},
-    [GGML_OP_RMS_NORM_BACK] = {2, 2, F32, F32, F32, apir_op_norm},
-    [GGML_OP_GROUP_NORM] = {1, 1, F32, 0, F32, apir_op_group_norm},
-    [GGML_OP_L2_NORM] = {1, 1, F32, 0, F32, apir_op_norm},
-    [GGML_OP_MUL_MAT] = {2, 2, ANY, ANY, F32, apir_op_mul_mat},
-    [GGML_OP_MUL_MAT_ID] = {3, 3, ANY, ANY, F32, apir_op_mul_mat_id},
-    [GGML_OP_OUT_PROD] = {2, 2, ANY, FLOATS, F32, apir_op_out_prod},
-    [GGML_OP_SCALE] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_SET] = {2, 2, PLAIN, PLAIN, SAME, apir_op_window},
-    [GGML_OP_CPY] = {1, 2, ANY, ANY, ANY, apir_op_same_elements},
-    [GGML_OP_CONT] = {1, 1, ANY, 0, ANY, apir_op_same_elements},
-    [GGML_OP_RESHAPE] = {1, 1, ANY, 0, SAME, apir_op_any},
-    [GGML_OP_VIEW] = {1, 1, ANY, 0, SAME, apir_op_any},
-    [GGML_OP_PERMUTE] = {1, 1, ANY, 0, SAME, apir_op_any},
-    [GGML_OP_TRANSPOSE] = {1, 1, ANY, 0, SAME, apir_op_any},
-    [GGML_OP_GET_ROWS] = {2, 2, ANY, I32, F32 | I32, apir_op_get_rows},
-    [GGML_OP_GET_ROWS_BACK] = {2, 2, HALF, I32, F32, apir_op_get_rows_back},
-    [GGML_OP_SET_ROWS] = {2, 3, HALF, ANY, ANY, apir_op_set_rows},
-    [GGML_OP_DIAG] = {1, 1, F32, 0, F32, apir_op_diag},
-    [GGML_OP_DIAG_MASK_INF] = {1, 1, F32, 0, F32, apir_op_diag_mask},
-    [GGML_OP_DIAG_MASK_ZERO] = {1, 1, F32, 0, F32, apir_op_diag_mask},
-    [GGML_OP_SOFT_MAX] = {1, 3, F32, HALF, F32, apir_op_soft_max},
-    [GGML_OP_SOFT_MAX_BACK] = {2, 2, F32, F32, F32, apir_op_like_all},
-    [GGML_OP_ROPE] = {2, 3, HALF, F32 | I32, SAME, apir_op_rope},
-    [GGML_OP_ROPE_BACK] = {2, 3, HALF, F32 | I32, SAME, apir_op_rope},
-    [GGML_OP_CLAMP] = {1, 1, FLOATS, 0, SAME, apir_op_like_first},
-    [GGML_OP_CONV_TRANSPOSE_1D] = {2, 2, HALF, F32, F32, apir_op_conv_transpose_1d},
-    [GGML_OP_IM2COL] = {2, 2, ANY, HALF, FLOATS, apir_op_im2col},
-    [GGML_OP_IM2COL_BACK] = {2, 2, F32, ANY, F32, apir_op_im2col_back},
-    [GGML_OP_IM2COL_3D] = {2, 2, ANY, HALF, FLOATS, apir_op_im2col_3d},
-    [GGML_OP_COL2IM_1D] = {1, 1, FLOATS, 0, SAME, apir_op_col2im_1d},
-    [GGML_OP_CONV_2D] = {2, 2, HALF, F32, F32, apir_op_conv_2d},
-    [GGML_OP_CONV_3D] = {2, 2, HALF, F32, F32, apir_op_conv_3d},
-    [GGML_OP_CONV_2D_DW] = {2, 2, HALF, F32, F32, apir_op_conv_2d_dw},
-    [GGML_OP_CONV_TRANSPOSE_2D] = {2, 2, HALF, F32, F32, apir_op_conv_transpose_2d},
-    [GGML_OP_POOL_1D] = {1, 1, HALF, 0, F32, apir_op_pool_1d},
-    [GGML_OP_POOL_2D] = {1, 1, HALF, 0, F32, apir_op_pool_2d},
-    [GGML_OP_POOL_2D_BACK] = {2, 2, F32, HALF, HALF, apir_op_pool_2d_back},
-    [GGML_OP_UPSCALE] = {1, 1, F32, 0, F32, apir_op_upscale},
-    [GGML_OP_PAD] = {1, 1, F32, 0, F32, apir_op_pad},
-    [GGML_OP_PAD_REFLECT_1D] = {1, 1, F32, 0, F32, apir_op_pad_reflect},
-    [GGML_OP_ROLL] = {1, 1, F32, 0, F32, apir_op_roll},
-    [GGML_OP_ARANGE] = {0, 0, ANY, 0, F32, apir_op_arange},
-    [GGML_OP_TIMESTEP_EMBEDDING] = {1, 1, F32, 0, F32, apir_op_timestep},
-    [GGML_OP_ARGSORT] = {1, 1, F32, 0, I32, apir_op_argsort},
-    [GGML_OP_TOP_K] = {1, 1, F32, 0, I32, apir_op_top_k},
-    [GGML_OP_LEAKY_RELU] = {1, 1, HALF, 0, SAME, apir_op_like_first},
-    [GGML_OP_TRI] = {1, 1, F32, 0, F32, apir_op_tri},
-    [GGML_OP_FILL] = {1, 1, HALF, 0, SAME, apir_op_like_first},
-    [GGML_OP_FLASH_ATTN_EXT] = {3, 5, F32, ANY, F32, apir_op_flash_attn},
-    [GGML_OP_SSM_CONV] = {2, 2, F32, F32, F32, apir_op_ssm_conv},
-    [GGML_OP_SSM_SCAN] = {7, 7, F32, F32 | I32, F32, apir_op_ssm_scan},
-    [GGML_OP_WIN_PART] = {1, 1, F32, 0, F32, apir_op_win_part},
-    [GGML_OP_WIN_UNPART] = {1, 1, F32, 0, F32, apir_op_win_unpart},
-    [GGML_OP_GET_REL_POS] = {1, 1, TYPE(F16), 0, SAME, apir_op_rel_pos},
-    [GGML_OP_ADD_REL_POS] = {3, 3, F32, F32, F32, apir_op_add_rel_pos},
-    [GGML_OP_RWKV_WKV6] = {6, 6, F32, F32, F32, apir_op_wkv6},
-    [GGML_OP_GATED_LINEAR_ATTN] = {5, 5, F32, F32, F32, apir_op_gated_linear},
-    [GGML_OP_RWKV_WKV7] = {7, 7, F32, F32, F32, apir_op_wkv7},
-    [GGML_OP_SOLVE_TRI] = {2, 2, F32, F32, F32, apir_op_solve_tri},
-    [GGML_OP_GATED_DELTA_NET] = {6, 6, F32, F32, F32, apir_op_delta_net},
-    [GGML_OP_LIGHTNING_INDEXER] = {4, 4, F32, ANY, F32, apir_op_indexer},
-    [GGML_OP_DSV4_HC_COMB] = {3, 3, F32, F32, F32, apir_op_hc_comb},
-    [GGML_OP_DSV4_HC_PRE] = {2, 2, F32, F32, F32, apir_op_hc_pre},
-    [GGML_OP_DSV4_HC_POST] = {3, 4, F32, F32, F32, apir_op_hc_post},
-    [GGML_OP_UNARY] = {1, 1, FLOATS, 0, SAME, apir_op_unary},
-    [GGML_OP_CROSS_ENTROPY_LOSS] = {2, 2, F32, F32, F32, apir_op_total_of_two},
-    [GGML_OP_CROSS_ENTROPY_LOSS_BACK] = {3, 3, F32, F32, F32, apir_op_loss_back},
-    [GGML_OP_OPT_STEP_ADAMW] = {5, 5, F32, F32, F32, apir_op_adamw},
-    [GGML_OP_OPT_STEP_SGD] = {3, 3, F32, F32, F32, apir_op_sgd},
-    [GGML_OP_GLU] = {1, 2, FLOATS, FLOATS, SAME, apir_op_glu},
+    [GGML_OP_NONE] = {0, 0, ANY, ANY, ANY, 0, apir_op_any},
+    [GGML_OP_DUP] = {1, 1, ANY, 0, SAME, 0, apir_op_same_elements},
+    [GGML_OP_ADD] = {2, 2, FLOATS, FLOATS, FLOATS, CPU_ROWS, apir_op_broadcast},
+    [GGML_OP_ADD_ID] = {3, 3, F32, F32 | I32, F32, CPU_ALL_ROWS, apir_op_add_id},
+    [GGML_OP_ADD1] = {2, 2, FLOATS, FLOATS, SAME, DENSE, apir_op_add1},
+    [GGML_OP_ACC] = {2, 2, F32, F32, F32, CPU_ALL_ROWS, apir_op_window},
+    [GGML_OP_SUB] = {2, 2, FLOATS, FLOATS, FLOATS, CPU_ROWS, apir_op_broadcast},
+    [GGML_OP_MUL] = {2, 2, FLOATS, FLOATS, FLOATS, CPU_ROWS, apir_op_broadcast},
+    [GGML_OP_DIV] = {2, 2, FLOATS, FLOATS, FLOATS, CPU_ROWS, apir_op_broadcast},
+    [GGML_OP_SQR] = {1, 1, FLOATS, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_SQRT] = {1, 1, FLOATS, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_LOG] = {1, 1, FLOATS, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_SIN] = {1, 1, FLOATS, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_COS] = {1, 1, FLOATS, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_SUM] = {1, 1, FLOATS, 0, SAME, NEW, apir_op_total},
+    [GGML_OP_SUM_ROWS] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_per_row},
+    [GGML_OP_CUMSUM] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_like_first},
+    [GGML_OP_MEAN] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_per_row},
+    [GGML_OP_ARGMAX] = {1, 1, F32, 0, I32, NEW | CPU_ROWS, apir_op_argmax},
+    [GGML_OP_COUNT_EQUAL] = {2, 2, I32, I32, TYPE(I64), NEW | DENSE, apir_op_count_equal},
+    [GGML_OP_REPEAT] = {1, 1, PLAIN, 0, SAME, NEW | CPU_ROWS, apir_op_repeat},
+    [GGML_OP_REPEAT_BACK] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_repeat_back},
+    [GGML_OP_CONCAT] = {2, 2, ANY, ANY, SAME, NEW | CPU_ALL_ROWS, apir_op_concat},
+    [GGML_OP_SILU_BACK] = {2, 2, HALF, HALF, SAME, NEW | DENSE, apir_op_like_all},
+    [GGML_OP_NORM] = {1, 1, F32, 0, F32, 0, apir_op_norm},
+    [GGML_OP_RMS_NORM] = {1, 1, F32, 0, F32, CPU_ROWS, apir_op_norm},
+    [GGML_OP_RMS_NORM_BACK] = {2, 2, F32, F32, F32, NEW | CPU_ALL_ROWS, apir_op_norm},
+    [GGML_OP_GROUP_NORM] = {1, 1, F32, 0, F32, CPU_ROWS, apir_op_group_norm},
+    [GGML_OP_L2_NORM] = {1, 1, F32, 0, F32, 0, apir_op_norm},
+    [GGML_OP_MUL_MAT] = {2, 2, WEIGHTS, FLOATS, F32, NEW | CPU_ALL_ROWS, apir_op_mul_mat},
+    [GGML_OP_MUL_MAT_ID] = {3, 3, WEIGHTS, F32 | I32, F32, NEW | CPU_ALL_ROWS, apir_op_mul_mat_id},
+    [GGML_OP_OUT_PROD] = {2, 2, WEIGHTS, F32, F32, NEW | CPU_ROWS, apir_op_out_prod},
+    [GGML_OP_SCALE] = {1, 1, F32 | TYPE(BF16), 0, SAME, CPU_DENSE, apir_op_like_first},
+    [GGML_OP_SET] = {2, 2, F32 | I32, F32 | I32, SAME, CPU_ALL_ROWS, apir_op_window},
+    [GGML_OP_CPY] = {2, 2, STORED, STORED, STORED, 0, apir_op_copy},
+    [GGML_OP_CONT] = {1, 1, ANY, 0, SAME, 0, apir_op_same_elements},
+    [GGML_OP_RESHAPE] = {1, 1, ANY, 0, SAME, 0, apir_op_any},
+    [GGML_OP_VIEW] = {1, 1, ANY, 0, SAME, 0, apir_op_any},
+    [GGML_OP_PERMUTE] = {1, 1, ANY, 0, SAME, 0, apir_op_any},
+    [GGML_OP_TRANSPOSE] = {1, 1, ANY, 0, SAME, 0, apir_op_any},
+    [GGML_OP_GET_ROWS] = {2, 2, WEIGHTS | I32, I32, F32 | I32, NEW | CPU_ALL_ROWS, apir_op_get_rows},
+    [GGML_OP_GET_ROWS_BACK] = {2, 2, HALF, I32, F32, NEW | CPU_ALL_ROWS, apir_op_get_rows_back},
+    [GGML_OP_SET_ROWS] = {2, 3, HALF, ANY, WEIGHTS, CPU_ALL_ROWS, apir_op_set_rows},
+    [GGML_OP_DIAG] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_diag},
+    [GGML_OP_DIAG_MASK_INF] = {1, 1, F32, 0, F32, CPU_DENSE, apir_op_diag_mask},
+    [GGML_OP_DIAG_MASK_ZERO] = {1, 1, F32, 0, F32, CPU_DENSE, apir_op_diag_mask},
+    [GGML_OP_SOFT_MAX] = {1, 3, F32, HALF, F32, CPU_ROWS, apir_op_soft_max},
+    [GGML_OP_SOFT_MAX_BACK] = {2, 2, F32, F32, F32, DENSE, apir_op_like_all},
+    [GGML_OP_ROPE] = {2, 3, HALF, F32 | I32, SAME, CPU_ROWS, apir_op_rope},
+    [GGML_OP_ROPE_BACK] = {2, 3, HALF, F32 | I32, SAME, CPU_ROWS, apir_op_rope},
+    [GGML_OP_CLAMP] = {1, 1, HALF, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_CONV_TRANSPOSE_1D] = {2, 2, HALF, F32, F32, NEW | CPU_ALL_ROWS, apir_op_conv_transpose_1d},
+    [GGML_OP_IM2COL] = {2, 2, ANY, F32, HALF, NEW | CPU_ALL_ROWS, apir_op_im2col},
+    [GGML_OP_IM2COL_BACK] = {2, 2, F32, ANY, F32, NEW | CPU_ALL_ROWS, apir_op_im2col_back},
+    [GGML_OP_IM2COL_3D] = {2, 2, ANY, F32, HALF, NEW | CPU_ALL_ROWS, apir_op_im2col_3d},
+    [GGML_OP_COL2IM_1D] = {1, 1, FLOATS, 0, SAME, NEW | DENSE, apir_op_col2im_1d},
+    [GGML_OP_CONV_2D] = {2, 2, HALF, F32, F32, NEW | CPU_DENSE, apir_op_conv_2d},
+    [GGML_OP_CONV_3D] = {2, 2, HALF, F32, F32, NEW | CPU_DENSE, apir_op_conv_3d},
+    [GGML_OP_CONV_2D_DW] = {2, 2, HALF, F32, F32, 0, apir_op_conv_2d_dw},
+    [GGML_OP_CONV_TRANSPOSE_2D] = {2, 2, HALF, F32, F32, NEW | CPU_ALL_ROWS, apir_op_conv_transpose_2d},
+    [GGML_OP_POOL_1D] = {1, 1, HALF, 0, F32, NEW | DENSE, apir_op_pool_1d},
+    [GGML_OP_POOL_2D] = {1, 1, HALF, 0, F32, NEW | DENSE, apir_op_pool_2d},
+    [GGML_OP_POOL_2D_BACK] = {2, 2, F32, HALF, HALF, NEW | DENSE, apir_op_pool_2d_back},
+    [GGML_OP_UPSCALE] = {1, 1, F32, 0, F32, NEW, apir_op_upscale},
+    [GGML_OP_PAD] = {1, 1, F32, 0, F32, NEW, apir_op_pad},
+    [GGML_OP_PAD_REFLECT_1D] = {1, 1, F32, 0, F32, NEW, apir_op_pad_reflect},
+    [GGML_OP_ROLL] = {1, 1, F32, 0, F32, NEW, apir_op_roll},
+    [GGML_OP_ARANGE] = {0, 0, ANY, 0, F32, NEW, apir_op_arange},
+    [GGML_OP_TIMESTEP_EMBEDDING] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_timestep},
+    [GGML_OP_ARGSORT] = {1, 1, F32, 0, I32, NEW | DENSE, apir_op_argsort},
+    [GGML_OP_TOP_K] = {1, 1, F32, 0, I32, NEW | DENSE, apir_op_top_k},
+    [GGML_OP_LEAKY_RELU] = {1, 1, HALF, 0, SAME, DENSE, apir_op_like_first},
+    [GGML_OP_TRI] = {1, 1, F32, 0, F32, NEW | CPU_DENSE, apir_op_tri},
+    [GGML_OP_FILL] = {1, 1, HALF, 0, SAME, CPU_ROWS, apir_op_like_first},
+    [GGML_OP_FLASH_ATTN_EXT] = {3, 5, F32, WEIGHTS, F32, NEW | CPU_ALL_ROWS, apir_op_flash_attn},
+    [GGML_OP_SSM_CONV] = {2, 2, F32, F32, F32, NEW | CPU_ALL_ROWS | CPU_DENSE, apir_op_ssm_conv},
+    [GGML_OP_SSM_SCAN] = {7, 7, F32, F32 | I32, F32, NEW | CPU_ALL_ROWS, apir_op_ssm_scan},
+    [GGML_OP_WIN_PART] = {1, 1, F32, 0, F32, NEW | DENSE, apir_op_win_part},
+    [GGML_OP_WIN_UNPART] = {1, 1, F32, 0, F32, NEW | DENSE, apir_op_win_unpart},
+    [GGML_OP_GET_REL_POS] = {1, 1, TYPE(F16), 0, SAME, NEW | DENSE, apir_op_rel_pos},
+    [GGML_OP_ADD_REL_POS] = {3, 3, F32, F32, F32, DENSE, apir_op_add_rel_pos},
+    [GGML_OP_RWKV_WKV6] = {6, 6, F32, F32, F32, NEW | DENSE, apir_op_wkv6},
+    [GGML_OP_GATED_LINEAR_ATTN] = {5, 5, F32, F32, F32, NEW | DENSE, apir_op_gated_linear},
+    [GGML_OP_RWKV_WKV7] = {7, 7, F32, F32, F32, NEW | DENSE, apir_op_wkv7},
+    [GGML_OP_SOLVE_TRI] = {2, 2, F32, F32, F32, NEW | DENSE, apir_op_solve_tri},
+    [GGML_OP_GATED_DELTA_NET] = {6, 6, F32, F32, F32, NEW | CPU_ALL_ROWS, apir_op_delta_net},
+    [GGML_OP_LIGHTNING_INDEXER] = {4, 4, F32, WEIGHTS, F32, NEW | CPU_ALL_ROWS, apir_op_indexer},
+    [GGML_OP_DSV4_HC_COMB] = {3, 3, F32, F32, F32, NEW | CPU_ALL_ROWS, apir_op_hc_comb},
+    [GGML_OP_DSV4_HC_PRE] = {2, 2, F32, F32, F32, NEW | CPU_ALL_ROWS, apir_op_hc_pre},
+    [GGML_OP_DSV4_HC_POST] = {3, 4, F32, F32, F32, NEW | CPU_ALL_ROWS, apir_op_hc_post},
+    [GGML_OP_UNARY] = {1, 1, FLOATS, 0, SAME, CPU_ROWS, apir_op_unary},
+    [GGML_OP_CROSS_ENTROPY_LOSS] = {2, 2, F32, F32, F32, NEW | DENSE, apir_op_total_of_two},
+    [GGML_OP_CROSS_ENTROPY_LOSS_BACK] = {3, 3, F32, F32, F32, NEW | DENSE, apir_op_loss_back},
+    [GGML_OP_OPT_STEP_ADAMW] = {5, 5, F32, F32, F32, DENSE, apir_op_adamw},
+    [GGML_OP_OPT_STEP_SGD] = {3, 3, F32, F32, F32, DENSE, apir_op_sgd},
+    [GGML_OP_GLU] = {1, 2, FLOATS, FLOATS, SAME, NEW | PADDED, apir_op_glu},
     /* none for MAP_CUSTOM1 to 3 and CUSTOM, which would call an address of the guest's, nor for FLASH_ATTN_BACK, which
      * ggml itself has no way to make */
 };
@@ -139,37 +154,36 @@ static bool has_elements(const struct ggml_tensor *op)
     return true;
 }
 
-/* Whether the elements lie so that those of different indices share bytes: their number is then no measure of the memory
- * that a kernel reaches which does not look at every stride. */
-static bool overlaps(const struct ggml_tensor *tensor)
+/* Whether no elements can share bytes: else their number is no measure of the memory that a kernel reaches which does not
+ * look at every stride. */
+static bool is_spread(const struct ggml_tensor *tensor)
 {
     if (ggml_is_contiguous(tensor) || ggml_is_empty(tensor))
-        return false;
+        return true;
     uint64_t blocks = (uint64_t)ggml_nelements(tensor) / (uint64_t)ggml_blck_size(tensor->type);
     uint64_t row = (uint64_t)(tensor->ne[0] / ggml_blck_size(tensor->type)), size = ggml_type_size(tensor->type);
     uint64_t reach, step;
     if (!apir_checked_mul(row - 1, tensor->nb[0] < size ? size : tensor->nb[0], &reach))
-        return false; /* more than any buffer has */
+        return true; /* more than any buffer has */
     for (int i = 1; i < GGML_MAX_DIMS; i++)
         if (!apir_checked_mul((uint64_t)tensor->ne[i] - 1, tensor->nb[i], &step) ||
             !apir_checked_add(reach, step, &reach))
-            return false;
-    return reach < (blocks - 1) * size;
-}
-
-/* Ops that only give what is there another shape: nothing runs. */
-static bool is_view(const struct ggml_tensor *op)
-{
-    return op->op == GGML_OP_NONE || op->op == GGML_OP_RESHAPE || op->op == GGML_OP_VIEW ||
-           op->op == GGML_OP_PERMUTE || op->op == GGML_OP_TRANSPOSE;
-}
-
-static bool any_overlaps(const struct ggml_tensor *op)
-{
-    for (int i = 0; i < GGML_MAX_SRC; i++)
-        if (op->src[i] && overlaps(op->src[i]))
             return true;
-    return overlaps(op);
+    return reach >= (blocks - 1) * size;
+}
+
+bool apir_op_check_runs(const struct ggml_tensor *op)
+{
+    return op->op != GGML_OP_NONE && op->op != GGML_OP_RESHAPE && op->op != GGML_OP_VIEW &&
+           op->op != GGML_OP_PERMUTE && op->op != GGML_OP_TRANSPOSE;
+}
+
+/* Blocks have no space between them, and elements not less than they need. */
+static bool has_good_rows(const struct ggml_tensor *tensor)
+{
+    size_t size = ggml_type_size(tensor->type);
+    int64_t block = ggml_blck_size(tensor->type);
+    return block == 1 ? tensor->ne[0] <= 1 || tensor->nb[0] >= size : tensor->nb[0] == size;
 }
 
 static const char *check_sources(const struct op_rule *rule, const struct ggml_tensor *op)
@@ -185,6 +199,37 @@ static const char *check_sources(const struct op_rule *rule, const struct ggml_t
     return has_elements(op) ? NULL : "a source is empty";
 }
 
+static bool has_dense_rows(const struct ggml_tensor *tensor)
+{
+    return tensor->nb[0] == ggml_type_size(tensor->type);
+}
+
+static bool are_all(const struct ggml_tensor *op, bool (*is)(const struct ggml_tensor *tensor))
+{
+    for (int i = 0; i < GGML_MAX_SRC; i++)
+        if (op->src[i] && !is(op->src[i]))
+            return false;
+    return true;
+}
+
+/* Whether strides are what ggml gives a tensor that it makes. */
+static bool is_new(const struct ggml_tensor *tensor)
+{
+    return has_dense_rows(tensor) && tensor->nb[1] == ggml_row_size(tensor->type, tensor->ne[0]) &&
+           tensor->nb[2] == tensor->nb[1] * (size_t)tensor->ne[1] &&
+           tensor->nb[3] == tensor->nb[2] * (size_t)tensor->ne[2];
+}
+
+/* Whether elements lie as they have to on any device. */
+static bool is_laid_out(const struct op_rule *rule, const struct ggml_tensor *op)
+{
+    if (!has_good_rows(op) || !are_all(op, has_good_rows) || !is_spread(op) || !are_all(op, is_spread))
+        return false;
+    return (!(rule->layout & NEW) || is_new(op)) &&
+           (!(rule->layout & DENSE) || (ggml_is_contiguous(op) && are_all(op, ggml_is_contiguous))) &&
+           (!(rule->layout & PADDED) || are_all(op, ggml_is_contiguous_1));
+}
+
 const char *apir_op_check(const struct ggml_tensor *op)
 {
     if (!apir_op_check_knows(op->op))
@@ -197,7 +242,28 @@ const char *apir_op_check(const struct ggml_tensor *op)
         return "the result has a type that the op does not give";
     if (!rule->fits(op))
         return "shapes and parameters do not fit";
-    return !is_view(op) && any_overlaps(op) ? "elements share memory" : NULL;
+    return !apir_op_check_runs(op) || is_laid_out(rule, op) ? NULL : "strides are not what the op takes";
+}
+
+/* Blocks are written only where they lie densely, and numbers of them read only with nothing between. */
+static bool copies_on_cpu(const struct ggml_tensor *op)
+{
+    if (ggml_is_quantized(op->type))
+        return has_dense_rows(op->src[0]) && (op->type == op->src[0]->type || ggml_is_contiguous(op));
+    return !ggml_is_quantized(op->src[0]->type) || has_dense_rows(op);
+}
+
+bool apir_op_check_cpu(const struct ggml_tensor *op)
+{
+    unsigned layout = rules[op->op].layout;
+    if ((op->op == GGML_OP_CPY && !copies_on_cpu(op)) ||
+        (op->op == GGML_OP_FLASH_ATTN_EXT && op->op_params[3] == GGML_PREC_BF16))
+        return false;
+    if (layout & CPU_DENSE && !(ggml_is_contiguous(op) && ggml_is_contiguous(op->src[0])))
+        return false;
+    if (layout & CPU_ALL_ROWS && !are_all(op, has_dense_rows))
+        return false;
+    return !(layout & (CPU_ROWS | CPU_ALL_ROWS)) || (has_dense_rows(op) && (!op->src[0] || has_dense_rows(op->src[0])));
 }
 
 bool apir_op_check_knows(enum ggml_op op)

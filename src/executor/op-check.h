@@ -9,6 +9,12 @@
 /* What is wrong with a node, in words, or NULL. Its sources are looked at, too; no data are. */
 const char *apir_op_check(const struct ggml_tensor *op);
 
+/* Whether ggml's backend for the CPU takes a node that has passed the above: its kernels want more than it tells. */
+bool apir_op_check_cpu(const struct ggml_tensor *op);
+
+/* Whether anything runs for the node: not for a view, which only gives what is there another shape. */
+bool apir_op_check_runs(const struct ggml_tensor *op);
+
 /* Whether the op has a rule at all: those of releases to come have none, and ops that carry pointers never will. */
 bool apir_op_check_knows(enum ggml_op op);
 

@@ -102,6 +102,7 @@ bool apir_op_conv_2d_dw(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *kernel = op->src[0], *in = op->src[1];
     return kernel->ne[2] == 1 && kernel->ne[3] == in->ne[2] &&
+           (ggml_is_contiguous(in) || ggml_is_contiguous_channels(in)) &&
            apir_op_is(op, count_outputs(op, kernel, in, 0, flat[0]), count_outputs(op, kernel, in, 1, flat[1]),
                       in->ne[2], in->ne[3]);
 }
@@ -155,7 +156,8 @@ bool apir_op_upscale(const struct ggml_tensor *op)
 {
     int32_t flags = GGML_SCALE_FLAG_ALIGN_CORNERS | GGML_SCALE_FLAG_ANTIALIAS;
     int32_t mode = op->op_params[0] & ~flags;
-    return mode >= 0 && mode < GGML_SCALE_MODE_COUNT;
+    bool smooths = op->op_params[0] & GGML_SCALE_FLAG_ANTIALIAS;
+    return mode >= 0 && mode < GGML_SCALE_MODE_COUNT && (!smooths || mode == GGML_SCALE_MODE_BILINEAR);
 }
 
 bool apir_op_pad(const struct ggml_tensor *op)

@@ -1,10 +1,18 @@
 /* Rules of matrices, attention and recurrent layers. */
 #include "executor/op-rules.h"
 
+/* A hint says that a is the matrix of a transform, whose values are not looked at then. */
+static bool has_good_hint(const struct ggml_tensor *op)
+{
+    int64_t n = op->src[0]->ne[0];
+    return op->op_params[1] == GGML_HINT_NONE ||
+           (op->op_params[1] == GGML_HINT_SRC0_IS_HADAMARD && (n & (n - 1)) == 0 && n == op->src[0]->ne[1]);
+}
+
 bool apir_op_mul_mat(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1];
-    return a->ne[0] == b->ne[0] && apir_op_divides(a->ne[2], b->ne[2]) && apir_op_divides(a->ne[3], b->ne[3]) &&
+    return has_good_hint(op) && a->ne[0] == b->ne[0] && apir_op_divides(a->ne[2], b->ne[2]) && apir_op_divides(a->ne[3], b->ne[3]) &&
            !ggml_is_transposed(a) && apir_op_is(op, a->ne[1], b->ne[1], b->ne[2], b->ne[3]);
 }
 
@@ -12,7 +20,8 @@ bool apir_op_mul_mat(const struct ggml_tensor *op)
 bool apir_op_mul_mat_id(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *ids = op->src[2];
-    return ids->type == GGML_TYPE_I32 && a->ne[0] == b->ne[0] && a->ne[3] == 1 && b->ne[3] == 1 &&
+    return ids->type == GGML_TYPE_I32 && b->type == GGML_TYPE_F32 && a->ne[0] == b->ne[0] && a->ne[3] == 1 &&
+           b->ne[3] == 1 &&
            !ggml_is_transposed(a) && apir_op_is(ids, ids->ne[0], b->ne[2], 1, 1) &&
            apir_op_divides(b->ne[1], ids->ne[0]) && apir_op_is(op, a->ne[1], ids->ne[0], b->ne[2], 1);
 }
@@ -47,14 +56,16 @@ enum {
     ROPE_MODE = 2,
     ROPE_SECTIONS = 11,
     ROPE_OFFSET = 15,
+    ROPE_MAX_ROW = 1024,
 };
 
 /* Sections share out the dimensions; a kernel divides by their sum. */
 static bool has_sections(const struct ggml_tensor *op)
 {
+    const int32_t *sections = &op->op_params[ROPE_SECTIONS];
     return apir_op_params_from(op, ROPE_SECTIONS, ROPE_SECTIONS + GGML_MROPE_SECTIONS - 1, 0) &&
-           (op->op_params[ROPE_SECTIONS] > 0 || op->op_params[ROPE_SECTIONS + 1] > 0 ||
-            op->op_params[ROPE_SECTIONS + 2] > 0);
+           (sections[0] > 0 || sections[1] > 0 || sections[2] > 0) &&
+           sections[0] + sections[1] + sections[2] + sections[3] <= op->ne[0];
 }
 
 static bool rotates(const struct ggml_tensor *op, int32_t dims, int32_t offset)
@@ -74,15 +85,24 @@ static bool rotates(const struct ggml_tensor *op, int32_t dims, int32_t offset)
     }
 }
 
-/* b has the positions, c perhaps a factor for each pair that is rotated. */
+/* b has the positions, c perhaps a factor for each pair that is rotated. ggml's kernels read factors for the other pairs
+ * too, and forget them: rows that are longer than any model's are not let do so. */
 bool apir_op_rope(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *c = op->src[2];
     int32_t dims = op->op_params[ROPE_DIMS], offset = op->op_params[ROPE_OFFSET];
     int64_t positions = a->ne[2] * (op->op_params[ROPE_MODE] & GGML_ROPE_TYPE_MROPE ? 4 : 1);
-    return ggml_are_same_shape(op, a) && b->type == GGML_TYPE_I32 && apir_op_is(b, positions, 1, 1, 1) && dims > 0 &&
+    return ggml_are_same_shape(op, a) && a->ne[0] % 2 == 0 && b->type == GGML_TYPE_I32 &&
+           apir_op_is(b, positions, 1, 1, 1) && dims > 0 &&
            dims % 2 == 0 && offset >= 0 && offset % 2 == 0 && rotates(op, dims, offset) &&
-           (!c || (c->type == GGML_TYPE_F32 && c->ne[0] >= dims / 2 && ggml_is_vector(c)));
+           (!c || (c->type == GGML_TYPE_F32 && ggml_is_vector(c) && c->ne[0] >= dims / 2 &&
+                   (c->ne[0] >= a->ne[0] / 2 || a->ne[0] <= ROPE_MAX_ROW)));
+}
+
+static bool is_precision(int32_t number)
+{
+    return number == GGML_PREC_UNDEFINED || number == GGML_PREC_F32 || number == GGML_PREC_BF16 ||
+           number == GGML_PREC_F16;
 }
 
 bool apir_op_flash_attn(const struct ggml_tensor *op)
@@ -90,7 +110,8 @@ bool apir_op_flash_attn(const struct ggml_tensor *op)
     const struct ggml_tensor *q = op->src[0], *k = op->src[1], *v = op->src[2], *mask = op->src[3];
     if (q->ne[0] != k->ne[0] || v->ne[1] != k->ne[1] || k->ne[2] != v->ne[2] || !apir_op_divides(k->ne[2], q->ne[2]) ||
         q->ne[3] != k->ne[3] || q->ne[3] != v->ne[3] || !has_sinks(op->src[4], q->ne[2]) ||
-        !apir_op_is(op, v->ne[0], q->ne[2], q->ne[1], q->ne[3]) || op->op_params[4] < 0)
+        !apir_op_is(op, v->ne[0], q->ne[2], q->ne[1], q->ne[3]) || !is_precision(op->op_params[3]) ||
+        op->op_params[4] < 0)
         return false;
     if (!mask)
         return apir_op_float(op, 1) == 0;
@@ -113,13 +134,20 @@ static bool packs(const struct ggml_tensor *op, int64_t outputs, int64_t state, 
     return states >= 0 && outputs >= 0 && ggml_nelements(op) - outputs == states && ggml_is_contiguous(op);
 }
 
+/* The first two dimensions lie densely. */
+static bool has_dense_pairs(const struct ggml_tensor *tensor)
+{
+    return tensor->nb[0] == sizeof(float) && tensor->nb[1] == (size_t)tensor->ne[0] * tensor->nb[0];
+}
+
 bool apir_op_ssm_scan(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *s = op->src[0], *x = op->src[1], *dt = op->src[2], *A = op->src[3], *B = op->src[4],
                              *C = op->src[5], *ids = op->src[6];
     int64_t d_state = s->ne[0], head_dim = x->ne[0], n_head = x->ne[1], n_tokens = x->ne[2], n_seqs = x->ne[3];
     int32_t snapshots = op->op_params[0];
-    return snapshots >= 1 && s->ne[1] == head_dim && s->ne[2] == n_head && s->ne[3] >= 1 &&
+    return snapshots >= 1 && ggml_is_contiguous(s) && ggml_is_contiguous(dt) && ggml_is_contiguous(A) &&
+           has_dense_pairs(x) && has_dense_pairs(B) && has_dense_pairs(C) && s->ne[1] == head_dim && s->ne[2] == n_head && s->ne[3] >= 1 &&
            apir_op_is(dt, n_head, n_tokens, n_seqs, 1) && apir_op_is(A, A->ne[0], n_head, 1, 1) &&
            (A->ne[0] == 1 || (A->ne[0] == d_state && snapshots == 1)) && ggml_are_same_shape(B, C) &&
            apir_op_is(B, d_state, B->ne[1], n_tokens, n_seqs) && apir_op_divides(B->ne[1], n_head) &&
@@ -154,9 +182,14 @@ bool apir_op_gated_linear(const struct ggml_tensor *op)
     return is_linear(op, 4, 4);
 }
 
+/* Kernels take this many numbers at once and do not look whether there are as many. */
+enum {
+    WKV7_STEP = 64,
+};
+
 bool apir_op_wkv7(const struct ggml_tensor *op)
 {
-    return is_linear(op, 6, 6);
+    return is_linear(op, 6, 6) && op->src[0]->ne[0] % WKV7_STEP == 0;
 }
 
 bool apir_op_solve_tri(const struct ggml_tensor *op)
@@ -175,7 +208,8 @@ bool apir_op_delta_net(const struct ggml_tensor *op)
            apir_op_divides(q->ne[1], n_head) && apir_op_divides(q->ne[3], n_seqs) &&
            (g->ne[0] == 1 || g->ne[0] == size) && apir_op_is(g, g->ne[0], n_head, n_tokens, n_seqs) &&
            apir_op_is(beta, 1, n_head, n_tokens, n_seqs) && apir_op_is(state, size, size, n_head, n_seqs) &&
-           op->op_params[0] >= 1 && packs(op, ggml_nelements(v), ggml_nelements(state), op->op_params[0]);
+           ggml_is_contiguous(g) && ggml_is_contiguous(beta) && ggml_is_contiguous(state) && op->op_params[0] >= 1 &&
+           packs(op, ggml_nelements(v), ggml_nelements(state), op->op_params[0]);
 }
 
 bool apir_op_indexer(const struct ggml_tensor *op)
@@ -183,7 +217,7 @@ bool apir_op_indexer(const struct ggml_tensor *op)
     const struct ggml_tensor *q = op->src[0], *k = op->src[1], *weights = op->src[2], *mask = op->src[3];
     return q->ne[0] == k->ne[0] && k->ne[1] == 1 && k->ne[3] == q->ne[3] &&
            apir_op_is(weights, q->ne[1], q->ne[2], 1, q->ne[3]) && mask->type == GGML_TYPE_F16 &&
-           apir_op_is(mask, k->ne[2], q->ne[2], 1, mask->ne[3]) && apir_op_divides(mask->ne[3], q->ne[3]) &&
+           weights->type == GGML_TYPE_F32 && apir_op_is(mask, k->ne[2], q->ne[2], 1, mask->ne[3]) && apir_op_divides(mask->ne[3], q->ne[3]) &&
            apir_op_is(op, k->ne[2], q->ne[2], 1, q->ne[3]);
 }
 

@@ -19,21 +19,25 @@ bool apir_op_like_first(const struct ggml_tensor *op)
 bool apir_op_like_all(const struct ggml_tensor *op)
 {
     for (int i = 0; i < GGML_MAX_SRC; i++)
-        if (op->src[i] && !ggml_are_same_shape(op, op->src[i]))
+        if (op->src[i] && (!ggml_are_same_shape(op, op->src[i]) || op->type != op->src[i]->type))
             return false;
     return true;
 }
 
+/* b has the type of a or is more exact, and so is the result. */
 bool apir_op_broadcast(const struct ggml_tensor *op)
 {
-    return ggml_are_same_shape(op, op->src[0]) && ggml_can_repeat(op->src[1], op->src[0]);
+    const struct ggml_tensor *a = op->src[0], *b = op->src[1];
+    return ggml_are_same_shape(op, a) && ggml_can_repeat(b, a) && (b->type == a->type || b->type == GGML_TYPE_F32) &&
+           (op->type == a->type || (op->type == GGML_TYPE_F32 && b->type == GGML_TYPE_F32));
 }
 
 /* b has a row for each number in ids, which has one for each row of a. */
 bool apir_op_add_id(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *ids = op->src[2];
-    return ggml_are_same_shape(op, a) && ids->type == GGML_TYPE_I32 && a->ne[0] == b->ne[0] && a->ne[3] == 1 &&
+    return ggml_are_same_shape(op, a) && ids->type == GGML_TYPE_I32 && b->type == GGML_TYPE_F32 &&
+           a->ne[0] == b->ne[0] && a->ne[3] == 1 &&
            apir_op_is(ids, a->ne[1], a->ne[2], 1, 1);
 }
 
@@ -63,6 +67,12 @@ bool apir_op_window(const struct ggml_tensor *op)
 bool apir_op_total(const struct ggml_tensor *op)
 {
     return ggml_is_scalar(op);
+}
+
+/* Kernels of the CPU go astray beyond two dimensions. */
+bool apir_op_count_equal(const struct ggml_tensor *op)
+{
+    return apir_op_total_of_two(op) && ggml_is_matrix(op->src[0]);
 }
 
 bool apir_op_total_of_two(const struct ggml_tensor *op)
@@ -111,20 +121,41 @@ bool apir_op_norm(const struct ggml_tensor *op)
 
 bool apir_op_group_norm(const struct ggml_tensor *op)
 {
-    return ggml_are_same_shape(op, op->src[0]) && op->op_params[0] > 0 && apir_op_float(op, 1) >= 0;
+    return ggml_are_same_shape(op, op->src[0]) && op->op_params[0] > 0 && op->op_params[0] <= op->ne[2] &&
+           apir_op_float(op, 1) >= 0;
 }
 
-/* Copies: what is copied to may have another shape. A second source stands for the result. */
 bool apir_op_same_elements(const struct ggml_tensor *op)
 {
-    return ggml_nelements(op) == ggml_nelements(op->src[0]) &&
-           (!op->src[1] || (ggml_are_same_shape(op, op->src[1]) && op->type == op->src[1]->type));
+    return ggml_nelements(op) == ggml_nelements(op->src[0]);
+}
+
+static bool is_float(enum ggml_type type)
+{
+    return type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
+}
+
+/* Whether a source is the result in another guise. */
+static bool stands_for(const struct ggml_tensor *op, const struct ggml_tensor *source)
+{
+    return op->type == source->type && ggml_are_same_shape(op, source) && ggml_are_same_stride(op, source);
+}
+
+/* Copies that change the type: to one of floats, from it, or between whole and other numbers of one size. */
+bool apir_op_copy(const struct ggml_tensor *op)
+{
+    enum ggml_type from = op->src[0]->type, to = op->type;
+    bool converts = from == to || (is_float(from) && (is_float(to) || ggml_is_quantized(to))) ||
+                    (ggml_is_quantized(from) && to == GGML_TYPE_F32) ||
+                    (from == GGML_TYPE_F32 && to == GGML_TYPE_I32) || (from == GGML_TYPE_I32 && to == GGML_TYPE_F32);
+    return converts && apir_op_same_elements(op) && stands_for(op, op->src[1]) &&
+           apir_op_divides(ggml_blck_size(to), op->src[0]->ne[0]);
 }
 
 bool apir_op_get_rows(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1];
-    return b->type == GGML_TYPE_I32 && a->ne[2] == b->ne[1] && a->ne[3] == b->ne[2] && b->ne[3] == 1 &&
+    return (op->type == GGML_TYPE_I32) == (a->type == GGML_TYPE_I32) && b->type == GGML_TYPE_I32 && a->ne[2] == b->ne[1] && a->ne[3] == b->ne[2] && b->ne[3] == 1 &&
            apir_op_is(op, a->ne[0], b->ne[0], b->ne[1], b->ne[2]);
 }
 
@@ -142,7 +173,7 @@ bool apir_op_set_rows(const struct ggml_tensor *op)
     return (b->type == GGML_TYPE_I32 || b->type == GGML_TYPE_I64) && a->ne[0] == op->ne[0] && a->ne[1] == b->ne[0] &&
            a->ne[2] == op->ne[2] && a->ne[3] == op->ne[3] && apir_op_divides(b->ne[1], a->ne[2]) &&
            apir_op_divides(b->ne[2], a->ne[3]) && b->ne[3] == 1 &&
-           (!to || (ggml_are_same_shape(op, to) && op->type == to->type));
+           (!to || stands_for(op, to));
 }
 
 bool apir_op_diag(const struct ggml_tensor *op)
@@ -196,6 +227,8 @@ bool apir_op_top_k(const struct ggml_tensor *op)
 
 bool apir_op_unary(const struct ggml_tensor *op)
 {
+    if (op->op_params[0] == GGML_UNARY_OP_XIELU && !(ggml_is_contiguous_1(op) && ggml_is_contiguous_1(op->src[0])))
+        return false;
     return ggml_are_same_shape(op, op->src[0]) && op->op_params[0] >= 0 && op->op_params[0] < GGML_UNARY_OP_COUNT;
 }
 
@@ -203,6 +236,9 @@ bool apir_op_unary(const struct ggml_tensor *op)
 bool apir_op_glu(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1];
+    if ((op->op_params[0] == GGML_GLU_OP_SWIGLU_OAI || op->op_params[0] == GGML_GLU_OP_SWIGLU_CLAMP) &&
+        a->type == GGML_TYPE_BF16)
+        return false;
     return op->op_params[0] >= 0 && op->op_params[0] < GGML_GLU_OP_COUNT &&
            (b ? ggml_are_same_shape(a, b) && a->type == b->type && ggml_are_same_shape(op, a)
               : apir_op_is(op, a->ne[0] / 2, a->ne[1], a->ne[2], a->ne[3]));

@@ -198,6 +198,9 @@ bool apir_library_find_directory(char *directory, size_t size);
 /* The device of an index, NULL if there is none or the library is not loaded. Waits while it is being loaded. */
 ggml_backend_dev_t apir_device_get(struct apir_executor *executor, uint32_t index);
 
+/* Whether the device can compute a node that apir_op_check() has passed. */
+bool apir_device_takes(ggml_backend_dev_t device, const struct ggml_tensor *op);
+
 /* Fills *tensor from the wire: type, op, shape, flags, parameters; not sources, not memory. -EOPNOTSUPP when the host
  * does not know the op or type, -EINVAL when the description makes no sense. */
 int apir_tensor_describe(const struct apir_executor *executor, const struct apir_tensor *from,

@@ -73,7 +73,7 @@ int handle_upstream_device_supports_op(void *data, struct apir_arena *scratch,
     int ret = apir_upstream_build_op(data, scratch, &args->op, &op);
     if (ret < 0)
         return ret == -EOPNOTSUPP ? 0 : ret;
-    reply->supported = ggml_backend_dev_supports_op(apir_upstream_device(data), op);
+    reply->supported = apir_device_takes(apir_upstream_device(data), op);
     return 0;
 }
 
