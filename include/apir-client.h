@@ -51,6 +51,8 @@ struct apir_client_library {
     char file[256];         /* its file name */
     char ggml_version[256]; /* e.g. "0.27.0" */
     uint32_t devices;       /* number of devices; they are numbered from 0 */
+    char sandbox[256];      /* what confines the process that computes for this client: names with ", " between them */
+    char sandbox_lacks[256]; /* what of it is missing there, in the same form; both empty: the host does not tell */
 };
 
 /* What does not change about a device. Strings are NUL-terminated. */

@@ -1,6 +1,7 @@
 #include "apir-info.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* A JSON string. Bytes from 0x80 on are copied: what ggml reports is UTF-8. */
 static void put_string(FILE *stream, const char *text)
@@ -50,6 +51,22 @@ static void put_version(FILE *stream, const char *name, uint32_t major, uint32_t
     fprintf(stream, "[%" PRIu32 ", %" PRIu32 "]", major, minor);
 }
 
+/* Names with ", " between them, as an array of strings. */
+static void put_list(FILE *stream, bool first, const char *name, const char *list)
+{
+    char item[256];
+    put_name(stream, first, name);
+    putc('[', stream);
+    for (const char *comma = ""; *list; comma = ", ") {
+        size_t length = strcspn(list, ",");
+        snprintf(item, sizeof item, "%.*s", (int)length, list);
+        fputs(comma, stream);
+        put_string(stream, item);
+        list += length + strspn(list + length, ", ");
+    }
+    putc(']', stream);
+}
+
 static void put_device(FILE *stream, const struct apir_info_device *d)
 {
     putc('{', stream);
@@ -69,6 +86,12 @@ static void put_host(FILE *stream, const struct apir_info *info)
     putc('{', stream);
     put_text(stream, true, "library", info->library.file);
     put_text(stream, false, "ggml_version", info->library.ggml_version);
+    put_name(stream, false, "sandbox");
+    putc('{', stream);
+    put_bool(stream, true, "complete", info->library.sandbox[0] && !info->library.sandbox_lacks[0]);
+    put_list(stream, false, "holds", info->library.sandbox);
+    put_list(stream, false, "lacks", info->library.sandbox_lacks);
+    putc('}', stream);
     put_name(stream, false, "devices");
     putc('[', stream);
     for (uint32_t i = 0; i < info->library.devices; i++) {

@@ -37,6 +37,23 @@ static void print_device(const struct apir_info_device *d, uint32_t number, FILE
             gib(d->free), gib(d->total));
 }
 
+static void print_sandbox(const struct apir_client_library *library, FILE *stream)
+{
+    put_field(stream, "sandbox");
+    if (library->sandbox_lacks[0]) {
+        fputs("DEGRADED: without ", stream);
+        put_clean(stream, library->sandbox_lacks);
+        fprintf(stream, "\n%-10s", "");
+    }
+    if (library->sandbox[0]) {
+        fputs(library->sandbox_lacks[0] ? "it has " : "complete: ", stream);
+        put_clean(stream, library->sandbox);
+        putc('\n', stream);
+    } else {
+        fputs(library->sandbox_lacks[0] ? "it has nothing\n" : "the host does not tell\n", stream);
+    }
+}
+
 static void print_host(const struct apir_info *info, FILE *stream)
 {
     put_field(stream, "host");
@@ -46,6 +63,7 @@ static void print_host(const struct apir_info *info, FILE *stream)
     putc('\n', stream);
     for (uint32_t i = 0; i < info->library.devices; i++)
         print_device(&info->devices[i], i, stream);
+    print_sandbox(&info->library, stream);
     put_field(stream, "session");
     fprintf(stream, "%" PRIu64 " graphs computed, %" PRIu64 " buffers of %" PRIu64 " bytes\n",
             info->stats.graphs, info->stats.buffers, info->stats.buffer_bytes);

@@ -45,6 +45,7 @@ enum option_id {
     OPTION_LOG_LEVEL,
     OPTION_PROBE,
     OPTION_REQUIRE_SANDBOX,
+    OPTION_SANDBOX_PATH,
     OPTION_USER_BASE,
     OPTION_LIST_PATHS,
     OPTION_HELP,
@@ -57,8 +58,9 @@ struct worker {
     unsigned long parent; /* who has started this process; 0: whoever it is */
     bool probe;
     bool list_paths;
-    bool require_sandbox;
     unsigned long user_base; /* 0: root stays root */
+    char *sandbox_paths;     /* owned; of --sandbox-path, NULL: none */
+    struct apir_worker_jail jail;
     struct apir_log log;
     struct apir_ggml_log ggml_log;
     struct apir_shm_table memory;
@@ -94,6 +96,7 @@ static const char usage[] =
     "  --ledger LINE          number of its line in the ledger of the client, which is file descriptor 4\n"
     "  --log-level N          1 errors, 2 warnings, 3 information, 4 everything (3)\n"
     "  --require-sandbox      do not serve unless every layer of the confinement holds\n"
+    "  --sandbox-path PATH    a file or folder that a driver has to read beyond what is usual; may be given again\n"
     "  --user-base N|none     started by root, be the user N plus the process id (1900000000)\n"
     "  --probe                only load the library and list its devices\n"
     "  --list-paths           only list what the worker will read and use\n"
@@ -184,8 +187,10 @@ static int parse_option(struct worker *worker, int option, const char *value)
         worker->probe = true;
         return 1;
     case OPTION_REQUIRE_SANDBOX:
-        worker->require_sandbox = true;
+        worker->jail.required = true;
         return 1;
+    case OPTION_SANDBOX_PATH:
+        return apir_path_list_add(&worker->sandbox_paths, value) == 0 ? 1 : -1;
     case OPTION_LIST_PATHS:
         worker->list_paths = true;
         return 1;
@@ -222,6 +227,7 @@ static int parse_options(struct worker *worker, int argc, char **argv)
         {"user-base", required_argument, NULL, OPTION_USER_BASE},
         {"probe", no_argument, NULL, OPTION_PROBE},
         {"require-sandbox", no_argument, NULL, OPTION_REQUIRE_SANDBOX},
+        {"sandbox-path", required_argument, NULL, OPTION_SANDBOX_PATH},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {0},
@@ -278,17 +284,53 @@ static void end_hung(void *data)
     limit_lingering(NULL);
 }
 
+/* Those of the shell, the connection, and ggml's log. */
+static unsigned count_descriptors(const struct worker *worker)
+{
+    int last = worker->fd > STDERR_FILENO ? worker->fd : STDERR_FILENO;
+    int log = fileno(worker->ggml_log.log.stream);
+    return (unsigned)(log > last ? log : last) + 1;
+}
+
+/* Before a byte of the guest is read, and while there is one thread. */
+static void enter_jail(struct worker *worker)
+{
+    worker->jail.needs = (struct apir_worker_needs){worker->libraries, worker->backend_library, worker->sandbox_paths};
+    worker->jail.user_base = (uint32_t)worker->user_base;
+    worker->jail.descriptors = count_descriptors(worker);
+    worker->jail.log = &worker->log;
+    apir_worker_jail_enter(&worker->jail);
+}
+
+/* Before the first call that is more than to load the libraries. */
+static void complete_jail(void *data, struct apir_executor_sandbox *sandbox)
+{
+    struct apir_worker_jail *jail = data;
+    apir_worker_jail_complete(jail);
+    *sandbox = (struct apir_executor_sandbox){jail->holds, jail->lacks, *jail->refusal ? jail->refusal : NULL};
+}
+
+static bool complete_jail_of_foreign(void *data)
+{
+    struct apir_worker_jail *jail = data;
+    apir_worker_jail_complete(jail);
+    if (*jail->refusal)
+        apir_error(jail->log, "%s", jail->refusal);
+    return !*jail->refusal;
+}
+
 static int probe(struct worker *worker)
 {
     char message[1024];
     worker->log.level = APIR_LOG_ERROR;
     worker->log.stream = NULL; /* the reason is printed once, below */
     worker->ggml_log.log = worker->log;
-    if (apir_executor_probe(worker->executor, stdout, message, sizeof message) < 0) {
+    int ret = apir_executor_probe(worker->executor, stdout, message, sizeof message);
+    if (ret < 0)
         fprintf(stderr, "%s\n", message);
-        return 1;
-    }
-    return 0;
+    else if (*worker->jail.lacks)
+        fprintf(stderr, "DEGRADED: this kernel or set-up confines workers without: %s\n", worker->jail.lacks);
+    return ret < 0 ? 1 : 0;
 }
 
 /* Puts somebody else's library in the executor's place. 0 or -ENOMEM. */
@@ -303,6 +345,8 @@ static int use_backend_library(struct worker *worker, struct apir_server_options
         .ggml_init = init,
         .memory = &worker->memory,
         .log = &worker->log,
+        .confine = complete_jail_of_foreign,
+        .confine_data = &worker->jail,
     };
     worker->foreign = apir_foreign_create(&foreign);
     if (!worker->foreign)
@@ -335,14 +379,6 @@ static int serve(struct worker *worker)
         log_summary(worker);
     apir_foreign_destroy(worker->foreign);
     return ret < 0 ? 1 : 0;
-}
-
-/* Before a byte of the guest is read, and while there is one thread. */
-static bool enter_jail(const struct worker *worker)
-{
-    return apir_worker_jail_enter(worker->libraries, worker->backend_library, (uint32_t)worker->user_base,
-                                  &worker->log) ||
-           !worker->require_sandbox;
 }
 
 /* A daemon that is killed can end nobody: the kernel does. A client that is connected to this process directly would not
@@ -381,18 +417,25 @@ static int run(struct worker *worker)
     worker->options.library = worker->libraries;
     worker->options.memory = &worker->memory;
     worker->options.log = &worker->log;
+    worker->options.confine = complete_jail;
+    worker->options.confine_data = &worker->jail;
     worker->executor = apir_executor_create(&worker->options);
     if (!worker->executor) {
         apir_error(&worker->log, "out of memory");
         return 1;
     }
-    int ret = 1;
-    if (enter_jail(worker)) /* a probe, too: it shall meet what workers will */
-        ret = worker->probe ? probe(worker) : follow_parent(worker) ? serve(worker) : 1;
+    enter_jail(worker); /* a probe, too: it shall meet what workers will */
+    int ret = worker->probe ? probe(worker) : follow_parent(worker) ? serve(worker) : 1;
     apir_executor_destroy(worker->executor);
     apir_shm_table_finish(&worker->memory);
     apir_ledger_close(&worker->ledger);
     return ret;
+}
+
+static int list_paths(const struct worker *worker)
+{
+    const struct apir_worker_needs needs = {worker->libraries, worker->backend_library, worker->sandbox_paths};
+    return apir_worker_jail_list(&needs, stdout) < 0 ? 1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -405,9 +448,10 @@ int main(int argc, char **argv)
     if (ret <= 0)
         ret = ret == 0 ? 0 : 2;
     else if (worker.list_paths)
-        ret = apir_worker_jail_list(worker.libraries, worker.backend_library, stdout) < 0;
+        ret = list_paths(&worker);
     else
         ret = run(&worker);
     free(worker.libraries);
+    free(worker.sandbox_paths);
     return ret;
 }

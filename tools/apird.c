@@ -55,6 +55,7 @@ struct options {
     uint64_t worker_memory; /* 0: none */
     bool needs_groups;      /* --worker-memory was given */
     char *libraries; /* owned; those of --ggml-library, NULL: none */
+    char *sandbox_paths; /* owned; those of --sandbox-path, NULL: none */
     const char *log_path;
     const char *worker_path; /* NULL: beside this program */
     unsigned max_contexts;
@@ -132,6 +133,9 @@ static void print_help(FILE *stream)
           "                        1900000000); none: workers stay root\n"
           "  --worker-memory SIZE|none  what the kernel gives each worker, in a control group of its own that apird\n"
           "                        must be able to make (default: 7/8 of the machine's, where it can)\n"
+          "  --sandbox-path PATH   a file or folder that workers may read beyond what they usually need: of a driver\n"
+          "                        in an unusual place; may be given again\n"
+          "  --require-sandbox     serve nobody unless every layer of the confinement holds\n"
           "\n"
           "Other:\n"
           "  --worker PATH         the worker program (default: apird-worker beside apird)\n"
@@ -250,6 +254,11 @@ static int parse_option(struct options *options, int option, const char *name)
         return parse_users(name, optarg, &options->worker);
     case 'q':
         return parse_limit(name, optarg, &options->worker.limits);
+    case 'S':
+        options->worker.require_sandbox = true;
+        return 0;
+    case 'p':
+        return apir_path_list_add(&options->sandbox_paths, optarg);
     case 'W':
         options->worker_path = optarg;
         return 0;
@@ -309,6 +318,8 @@ static int parse_options(struct options *options, int argc, char **argv)
         {"max-graph-memory", required_argument, NULL, 'q'},
         {"max-compute-time", required_argument, NULL, 'q'},
         {"client-memory", required_argument, NULL, 'q'},
+        {"require-sandbox", no_argument, NULL, 'S'},
+        {"sandbox-path", required_argument, NULL, 'p'},
         {"worker", required_argument, NULL, 'W'},
         {"log", required_argument, NULL, 'L'},
         {"verbose", no_argument, NULL, 'v'},
@@ -329,6 +340,7 @@ static int parse_options(struct options *options, int argc, char **argv)
             return -EINVAL;
     options->worker.ggml_library =
         options->libraries ? options->libraries : environment("APIR_LLAMA_CPP_GGML_LIBRARY_PATH");
+    options->worker.sandbox_paths = options->sandbox_paths;
     if (options->done)
         return 0;
     if (optind < argc) {
@@ -616,7 +628,11 @@ static int serve(struct daemon *daemon)
         ret = open_machines(daemon);
     if (ret < 0)
         goto err_doors;
-    enter_jail(daemon);
+    if (!enter_jail(daemon) && daemon->worker.require_sandbox) {
+        apir_error(&daemon->log, "the sandbox is not complete (--require-sandbox)");
+        ret = -EPERM;
+        goto err_doors;
+    }
     ret = start_machines(daemon);
     if (ret < 0)
         goto err_doors;
@@ -678,5 +694,6 @@ int main(int argc, char **argv)
         ret = run(&options);
     }
     free(options.libraries);
+    free(options.sandbox_paths);
     return ret;
 }

@@ -17,7 +17,7 @@
 #include "util/log.h"
 
 enum {
-    MAX_PATHS = 256,
+    MAX_PATHS = 600,
     MAX_ANSWER = 64 * 1024,
     ANSWER_MS = 10 * 1000, /* it only looks for files */
 };
@@ -55,7 +55,7 @@ static void set_folder(char *path)
 
 static pid_t start_listing(const struct apir_worker_options *worker, int output)
 {
-    const char *argv[8] = {worker->path, "--list-paths"};
+    const char *argv[10] = {worker->path, "--list-paths"};
     unsigned count = 2;
     posix_spawn_file_actions_t files;
     pid_t pid = -1;
@@ -66,6 +66,10 @@ static pid_t start_listing(const struct apir_worker_options *worker, int output)
     if (worker->backend_library) {
         argv[count++] = "--backend-library";
         argv[count++] = worker->backend_library;
+    }
+    if (worker->sandbox_paths) {
+        argv[count++] = "--sandbox-path";
+        argv[count++] = worker->sandbox_paths;
     }
     if (posix_spawn_file_actions_init(&files) != 0)
         return -1;

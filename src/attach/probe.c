@@ -109,7 +109,7 @@ static int open_stream(struct apir_probe_stream *stream, struct apir_probe *prob
 static int exec_probe(struct apir_probe *probe, const struct apir_worker_fds *fds)
 {
     const struct apir_worker_options *options = probe->options;
-    const char *argv[9] = {options->path, "--probe", "--ggml-library", options->ggml_library};
+    const char *argv[12] = {options->path, "--probe", "--ggml-library", options->ggml_library};
     unsigned count = 4;
     if (options->ggml_reg) {
         argv[count++] = "--ggml-reg";
@@ -119,6 +119,12 @@ static int exec_probe(struct apir_probe *probe, const struct apir_worker_fds *fd
         argv[count++] = "--user-base";
         argv[count++] = options->user_base;
     }
+    if (options->sandbox_paths) {
+        argv[count++] = "--sandbox-path";
+        argv[count++] = options->sandbox_paths;
+    }
+    if (options->require_sandbox)
+        argv[count++] = "--require-sandbox";
     return apir_worker_process_exec(&probe->process, argv, options->environment, fds);
 }
 

@@ -222,6 +222,9 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
     count += add_option(argv + count, "--backend-library", options->backend_library);
     count += add_option(argv + count, "--single-device", options->single_device);
     count += add_option(argv + count, "--user-base", options->user_base);
+    count += add_option(argv + count, "--sandbox-path", options->sandbox_paths);
+    if (options->require_sandbox)
+        argv[count++] = "--require-sandbox";
     count += add_option(argv + count, "--threads", options->threads > 0 ? threads_text : NULL);
     count += add_option(argv + count, "--limits", *limits_text ? limits_text : NULL);
     count += add_option(argv + count, "--ledger", options->account ? line_text : NULL);
@@ -267,7 +270,8 @@ void apir_worker_process_finish(struct apir_worker_process *process)
 void apir_worker_process_describe(int status, char *text, size_t size)
 {
     if (WIFSIGNALED(status))
-        snprintf(text, size, "died by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(text, size, "died by signal %d (%s)%s", WTERMSIG(status), strsignal(WTERMSIG(status)),
+                 WTERMSIG(status) == SIGSYS ? ": its sandbox forbids a system call that it made" : "");
     else
         snprintf(text, size, "exited with code %d", WEXITSTATUS(status));
 }

@@ -30,6 +30,8 @@ struct apir_worker_options {
     const char *single_device;     /* name or index of the device that those guests see; NULL: the first */
     uint32_t backend_initialize;   /* numbers of two functions in a later revision of that protocol; both 0: none */
     uint32_t backend_cleanup;
+    const char *sandbox_paths;     /* what the worker may read beyond what is usual, separated by ':'; NULL: nothing */
+    bool require_sandbox;          /* nobody is served in a sandbox that lacks a layer */
     unsigned threads;              /* 0: the worker's default */
     const char *user_base;         /* number of the first user for workers of root, or "none"; NULL: the worker's default */
     unsigned starts;               /* of workers for one virtual machine in a second; 0: without limit */
@@ -85,7 +87,7 @@ void apir_worker_process_expire(struct apir_worker_process *process, unsigned ms
 /* Kills and reaps the process now, without calling ended. No process is a no-op. */
 void apir_worker_process_finish(struct apir_worker_process *process);
 
-/* Writes "exited with code N" or "died by signal N (name)" to text. */
+/* Writes "exited with code N" or "died by signal N (name)" to text, and what that means if the sandbox did it. */
 void apir_worker_process_describe(int status, char *text, size_t size);
 
 #endif

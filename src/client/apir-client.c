@@ -164,6 +164,8 @@ int apir_client_load(struct apir_client *client, struct apir_client_library *lib
     fill_failure(failure, APIR_CLIENT_NO_PROBLEM, 0, "");
     copy_string(library->file, sizeof library->file, reply.library);
     copy_string(library->ggml_version, sizeof library->ggml_version, reply.ggml_version);
+    copy_string(library->sandbox, sizeof library->sandbox, reply.sandbox);
+    copy_string(library->sandbox_lacks, sizeof library->sandbox_lacks, reply.sandbox_lacks);
     library->devices = reply.devices;
     client->devices = reply.devices;
     return 0;

@@ -47,6 +47,8 @@ static int handle_load_library(void *data, struct apir_arena *scratch, struct ap
         .message = message,
         .library = "a library that it does not name",
         .ggml_version = "unknown",
+        .sandbox = "",
+        .sandbox_lacks = "",
     };
     if (reply->status != APIR_LOAD_STATUS_OK)
         return 0;

@@ -14,6 +14,13 @@
 
 struct apir_executor;
 
+/* What confines this process: names of layers, with ", " between them. Of static life, or as long as the executor. */
+struct apir_executor_sandbox {
+    const char *holds;
+    const char *lacks;   /* "": it is complete */
+    const char *refusal; /* why the guest is not served like this; NULL: it is */
+};
+
 struct apir_executor_options {
     const char *library;         /* a list, separated by ':', of paths, or NAMEs of libggml-NAME*.so in ggml's directory;
                                     NULL: not configured */
@@ -23,6 +30,10 @@ struct apir_executor_options {
     const struct apir_log *log;  /* borrowed */
     struct apir_limits limits;   /* what the guest may take; zero-initialised: the defaults */
     struct apir_ledger *ledger;  /* borrowed; what all contexts of its client have taken; NULL: there is none */
+    /* Completes the confinement of this process; may be NULL. Called once, when the libraries are loaded and their devices
+     * ready, or could not be made so, before any other call runs. */
+    void (*confine)(void *data, struct apir_executor_sandbox *sandbox);
+    void *confine_data;          /* borrowed; its first argument */
 
     /* For guests of the deployed protocol, 0.x: */
     const char *single_device;   /* name or index of the one device that they see; NULL: the first */
@@ -58,7 +69,8 @@ void apir_executor_get_stats(struct apir_executor *executor, struct apir_executo
 const char *apir_executor_library_name(const struct apir_executor *executor);
 const char *apir_executor_device_name(const struct apir_executor *executor);
 
-/* Loads the libraries and prints a line for each device to out. 0, or -ENODEV with the reason in message. */
+/* Loads the libraries, has each device compute something small, and prints a line for each device to out. 0, or -ENODEV with
+ * the reason in message. */
 int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message, size_t message_size);
 
 #endif

@@ -138,6 +138,19 @@ static void warm_up(struct apir_library *library)
     }
 }
 
+/* From here on a guest is served, or not at all. */
+static void confine(struct apir_executor *executor)
+{
+    struct apir_library *library = &executor->library;
+    library->sandbox = (struct apir_executor_sandbox){.holds = "", .lacks = ""};
+    if (executor->options.confine)
+        executor->options.confine(executor->options.confine_data, &library->sandbox);
+    if (!library->sandbox.refusal || library->status != APIR_LOAD_STATUS_OK)
+        return;
+    fail(library, APIR_LOAD_STATUS_NOT_CONFINED, "%.900s", library->sandbox.refusal);
+    library->n_devices = 0;
+}
+
 void apir_library_load(struct apir_executor *executor)
 {
     struct apir_library *library = &executor->library;
@@ -149,7 +162,8 @@ void apir_library_load(struct apir_executor *executor)
             apir_memory_note_device(executor, library->devices[i].host);
         if (library->status == APIR_LOAD_STATUS_OK)
             warm_up(library);
-        else
+        confine(executor);
+        if (library->status != APIR_LOAD_STATUS_OK)
             apir_error(executor->log, "%s", library->message);
     }
     pthread_mutex_unlock(&library->lock);
@@ -190,9 +204,13 @@ int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message
         snprintf(message, message_size, "%s", library->message);
         return -ENODEV;
     }
-    for (uint32_t i = 0; i < library->n_devices; i++)
-        fprintf(out, "%s: %s (%s)\n", library->devices[i].name,
-                ggml_backend_dev_description(library->devices[i].host), file_of(library, library->devices[i].host));
+    for (uint32_t i = 0; i < library->n_devices; i++) {
+        const struct apir_library_device *device = &library->devices[i];
+        const char *problem = apir_device_try(device->host);
+        fprintf(out, "%s: %s (%s)%s%s\n", device->name, ggml_backend_dev_description(device->host),
+                file_of(library, device->host), problem ? ": " : "", problem ? problem : "");
+        fflush(out); /* what comes next may end the process */
+    }
     return 0;
 }
 
@@ -206,5 +224,7 @@ int handle_load_library(void *data, struct apir_arena *scratch, struct apir_load
     reply->library = apir_executor_library_name(executor);
     reply->ggml_version = ggml_version();
     reply->devices = executor->library.status == APIR_LOAD_STATUS_OK ? executor->library.n_devices : 0;
+    reply->sandbox = executor->library.sandbox.holds;
+    reply->sandbox_lacks = executor->library.sandbox.lacks;
     return 0;
 }

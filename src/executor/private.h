@@ -48,6 +48,7 @@ struct apir_library {
     uint32_t n_files;
     struct apir_library_device devices[APIR_MAX_DEVICES]; /* in the order of the libraries */
     uint32_t n_devices;
+    struct apir_executor_sandbox sandbox;
 };
 
 /* Session numbers to host numbers; filled once by negotiate. */
@@ -184,6 +185,9 @@ void apir_library_finish(struct apir_library *library);
 
 /* Loads the libraries if that was not tried yet; the outcome is in executor->library. */
 void apir_library_load(struct apir_executor *executor);
+
+/* Has a device add some numbers. NULL, or what went wrong. */
+const char *apir_device_try(ggml_backend_dev_t device);
 
 /* Finds the file of an entry of the list in the options: a path as it is, a NAME as the best libggml-NAME*.so that runs here.
  * The caller frees it; NULL if there is none. */

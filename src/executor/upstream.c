@@ -56,6 +56,8 @@ static uint32_t library_code(enum apir_load_status status)
         return own_code(APIR_UPSTREAM_BACKEND_CODE_BACKEND_REG_FAILED);
     case APIR_LOAD_STATUS_NO_DEVICE:
         return own_code(APIR_UPSTREAM_BACKEND_CODE_NO_DEVICE);
+    case APIR_LOAD_STATUS_NOT_CONFINED:
+        break;
     }
     return own_code(APIR_UPSTREAM_BACKEND_CODE_BACKEND_FAILED);
 }

@@ -259,6 +259,8 @@ static uint32_t load(void *data)
     if (code != APIR_UPSTREAM_LOAD_CODE_SUCCESS)
         return code;
     code = initialize(foreign);
+    if (foreign->options.confine && !foreign->options.confine(foreign->options.confine_data))
+        return APIR_UPSTREAM_LOAD_CODE_HYPERCALL_INITIALIZATION_ERROR;
     if (code == APIR_UPSTREAM_LOAD_CODE_SUCCESS)
         apir_info(foreign->options.log, "context %u is served by %s", foreign->options.context,
                   foreign->options.path);

@@ -3,6 +3,7 @@
 #ifndef APIR_UPSTREAM_FOREIGN_H
 #define APIR_UPSTREAM_FOREIGN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/shm.h"
@@ -20,6 +21,9 @@ struct apir_foreign_options {
     const char *ggml_init;
     struct apir_shm_table *memory;
     const struct apir_log *log;
+    bool (*confine)(void *data); /* may be NULL; called when the library is loaded, and initialised or not, before any other
+                                    call: false declines the guest */
+    void *confine_data;
 };
 
 /* Does not open the library yet. NULL: no memory. */

@@ -38,6 +38,8 @@ static int load_library(void *data, struct apir_arena *scratch, struct apir_load
     reply->library = name;
     reply->ggml_version = "1.2.3";
     reply->devices = host->has_library ? 2 : 0;
+    reply->sandbox = "walls, doors";
+    reply->sandbox_lacks = "a roof";
     return 0;
 }
 
@@ -166,6 +168,8 @@ static void every_device_is_told(void **state)
     assert_int_equal(apir_client_load(client, &library, NULL), 0);
     assert_string_equal(library.file, "libinvented.so");
     assert_string_equal(library.ggml_version, "1.2.3");
+    assert_string_equal(library.sandbox, "walls, doors");
+    assert_string_equal(library.sandbox_lacks, "a roof");
     assert_int_equal(library.devices, 2);
     assert_int_equal(apir_client_get_device(client, 1, &device), 0);
     assert_string_equal(device.name, "Second");

@@ -201,6 +201,39 @@ static void json_leaves_out_what_is_unknown(void **state)
     assert_prints(f, "{\"usable\": false, \"problem\": \"no-device\", \"message\": \"the reason\"}\n");
 }
 
+static void sandbox_is_told(void **state)
+{
+    struct fixture *f = *state;
+    make_usable(&f->info);
+    strcpy(f->info.library.sandbox, "walls, doors");
+    apir_info_print_text(&f->info, false, f->stream);
+    assert_prints(f, "sandbox   complete: walls, doors\n");
+    apir_info_print_json(&f->info, f->stream);
+    assert_prints(f, "\"sandbox\": {\"complete\": true, \"holds\": [\"walls\", \"doors\"], \"lacks\": []}");
+}
+
+static void sandbox_that_lacks_something_is_degraded(void **state)
+{
+    struct fixture *f = *state;
+    make_usable(&f->info);
+    strcpy(f->info.library.sandbox, "walls");
+    strcpy(f->info.library.sandbox_lacks, "a roof, \x1b[31mdoors");
+    apir_info_print_text(&f->info, false, f->stream);
+    assert_prints(f, "sandbox   DEGRADED: without a roof, ?[31mdoors\n          it has walls\n");
+    apir_info_print_json(&f->info, f->stream);
+    assert_prints(f, "\"complete\": false, \"holds\": [\"walls\"], \"lacks\": [\"a roof\", ");
+}
+
+static void sandbox_of_a_host_that_does_not_tell_is_not_complete(void **state)
+{
+    struct fixture *f = *state;
+    make_usable(&f->info);
+    apir_info_print_text(&f->info, false, f->stream);
+    assert_prints(f, "sandbox   the host does not tell\n");
+    apir_info_print_json(&f->info, f->stream);
+    assert_prints(f, "\"complete\": false, \"holds\": [], \"lacks\": []");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -215,6 +248,9 @@ int main(void)
         TEST(missing_and_refused_sockets_get_different_advice),
         TEST(json_escapes_strings),
         TEST(json_leaves_out_what_is_unknown),
+        cmocka_unit_test_setup_teardown(sandbox_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sandbox_that_lacks_something_is_degraded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sandbox_of_a_host_that_does_not_tell_is_not_complete, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("apir-info", tests, NULL, NULL);
 }

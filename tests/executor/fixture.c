@@ -14,7 +14,7 @@ static void say_nothing(enum ggml_log_level level, const char *text, void *data)
     (void)data;
 }
 
-static void open_with(struct fixture *f, struct apir_executor_options *options)
+void fixture_open_with(struct fixture *f, struct apir_executor_options *options)
 {
     memset(f, 0, sizeof *f);
     ggml_log_set(say_nothing, NULL);
@@ -27,12 +27,12 @@ static void open_with(struct fixture *f, struct apir_executor_options *options)
 
 void fixture_open(struct fixture *f, const char *library, const char *symbol)
 {
-    open_with(f, &(struct apir_executor_options){.library = library, .symbol = symbol});
+    fixture_open_with(f, &(struct apir_executor_options){.library = library, .symbol = symbol});
 }
 
 void fixture_open_limited(struct fixture *f, const char *library, const struct apir_limits *limits)
 {
-    open_with(f, &(struct apir_executor_options){.library = library, .limits = *limits});
+    fixture_open_with(f, &(struct apir_executor_options){.library = library, .limits = *limits});
 }
 
 void fixture_close(struct fixture *f)

@@ -14,6 +14,7 @@ struct fixture {
 /* library as in apir_executor_options; symbol may be NULL. Nothing is loaded yet. */
 void fixture_open(struct fixture *f, const char *library, const char *symbol);
 void fixture_open_limited(struct fixture *f, const char *library, const struct apir_limits *limits);
+void fixture_open_with(struct fixture *f, struct apir_executor_options *options); /* sets what all have in common */
 void fixture_close(struct fixture *f);
 
 /* A numbering of the guest: ggml's own lists, each rotated. */

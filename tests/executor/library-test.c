@@ -278,18 +278,98 @@ static void library_is_found_by_its_name(void **state)
     fixture_close(&f);
 }
 
-static void probe_prints_a_line_for_each_device(void **state)
+/* What a probe prints, which the caller frees. */
+static char *probe(const char *library)
 {
-    (void)state;
     struct fixture f;
     char *text = NULL, message[256] = "";
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    fixture_open(&f, LIBRARIES "/fake-good.so", NULL);
+    fixture_open(&f, library, NULL);
     assert_int_equal(apir_executor_probe(f.executor, out, message, sizeof message), 0);
     fclose(out);
-    assert_string_equal(text, "FAKE0: a fake (fake-good.so)\n");
+    fixture_close(&f);
+    return text;
+}
+
+static void probe_prints_a_line_for_each_device(void **state)
+{
+    (void)state;
+    char *text = probe("cpu");
+    assert_int_equal(strncmp(text, "CPU: ", 5), 0);
+    assert_string_equal(strrchr(text, ')'), ")\n"); /* the file's name is last: nothing is wrong */
+    assert_ptr_equal(strchr(text, '\n'), strrchr(text, '\n'));
     free(text);
+}
+
+static void probe_tells_of_a_device_that_adds_wrongly(void **state)
+{
+    (void)state;
+    char *text = probe(LIBRARIES "/fake-good.so");
+    assert_string_equal(text, "FAKE0: a fake (fake-good.so): it computes wrong numbers\n");
+    free(text);
+}
+
+/* A sandbox that is what a test wants, and counts. */
+struct confinement {
+    const char *refusal;
+    int calls;
+};
+
+static void confine(void *data, struct apir_executor_sandbox *sandbox)
+{
+    struct confinement *confinement = data;
+    confinement->calls++;
+    *sandbox = (struct apir_executor_sandbox){"walls, doors", "a roof", confinement->refusal};
+}
+
+static struct apir_load_library_reply load_confined(struct fixture *f, const char *library,
+                                                    struct confinement *confinement)
+{
+    struct apir_load_library_reply reply = {0};
+    fixture_open_with(f, &(struct apir_executor_options){
+                             .library = library, .confine = confine, .confine_data = confinement});
+    assert_int_equal(handle_load_library(f->executor, &f->scratch, &reply), 0);
+    assert_int_equal(handle_load_library(f->executor, &f->scratch, &reply), 0);
+    assert_int_equal(confinement->calls, 1);
+    assert_string_equal(reply.sandbox, "walls, doors");
+    assert_string_equal(reply.sandbox_lacks, "a roof");
+    return reply;
+}
+
+static void sandbox_is_completed_once_and_told(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct confinement good = {0}, bad = {0};
+    assert_int_equal(load_confined(&f, "cpu", &good).status, APIR_LOAD_STATUS_OK);
+    fixture_close(&f);
+    assert_int_equal(load_confined(&f, "/nonexistent/libggml.so", &bad).status, APIR_LOAD_STATUS_CANNOT_OPEN);
+    fixture_close(&f);
+}
+
+static void who_is_not_confined_serves_nobody(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct confinement confinement = {.refusal = "it has no roof"};
+    struct apir_load_library_reply reply = load_confined(&f, "cpu", &confinement);
+    assert_int_equal(reply.status, APIR_LOAD_STATUS_NOT_CONFINED);
+    assert_string_equal(reply.message, "it has no roof");
+    assert_int_equal(reply.devices, 0);
+    assert_no_device(&f);
+    fixture_close(&f);
+}
+
+static void who_is_not_confined_serves_nobody_of_the_deployed_protocol(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct confinement confinement = {.refusal = "it has no roof"};
+    fixture_open_with(&f, &(struct apir_executor_options){
+                              .library = "cpu", .confine = confine, .confine_data = &confinement});
+    assert_int_not_equal(apir_executor_upstream_backend()->load(f.executor), 0);
+    assert_null(apir_device_get(f.executor, 0));
     fixture_close(&f);
 }
 
@@ -328,6 +408,10 @@ int main(void)
         cmocka_unit_test(libraries_beyond_the_maximum_are_refused),
         cmocka_unit_test(library_is_found_by_its_name),
         cmocka_unit_test(probe_prints_a_line_for_each_device),
+        cmocka_unit_test(probe_tells_of_a_device_that_adds_wrongly),
+        cmocka_unit_test(sandbox_is_completed_once_and_told),
+        cmocka_unit_test(who_is_not_confined_serves_nobody),
+        cmocka_unit_test(who_is_not_confined_serves_nobody_of_the_deployed_protocol),
         cmocka_unit_test(probe_of_a_bad_library_says_why),
     };
     return cmocka_run_group_tests_name("library", tests, NULL, NULL);
