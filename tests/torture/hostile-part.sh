@@ -3,19 +3,29 @@
 # (tests/hostile/guest.sh) beside a program that computes; in the second there is only such a program. Both look at every
 # result. What they manage is compared with what they manage beside a neighbour that behaves and keeps its processor as busy,
 # in turns. The daemon must stay as small as it was.
+# Then the same over the daemon's socket, without machines, where everything is faster and more of it is tried.
 # APIR_TORTURE_SEED: another run of it. APIR_TORTURE_MODES: only these modes of apir-hostile.
 
 hostile_daemon=
 
-hostile_start_daemon() {
-  "$build/bin/apird" --vhost-user "$work/attacked.sock" --vhost-user "$work/other.sock" --ggml-library cpu --threads 1 \
-    --log "$work/hostile.log" &
+# Waits until the daemon is as it will be, its look at the library included.
+hostile_start_daemon() { # LOG OPTION...
+  local log=$1
+  shift
+  "$build/bin/apird" "$@" --ggml-library cpu --threads 1 --log "$log" &
   hostile_daemon=$!
-  for _ in {1..100}; do
-    [ ! -S "$work/attacked.sock" ] || [ ! -S "$work/other.sock" ] || return 0
+  for _ in {1..200}; do
+    grep -q 'ggml library cpu' "$log" 2>/dev/null && [ "$(pgrep -c -P "$hostile_daemon")" = 0 ] && break
     sleep 0.1
   done
-  return 1
+  # shellcheck disable=SC2046  # words
+  set -- $(hostile_sample)
+  hostile_fds=${3-} hostile_threads=${4-}
+  [ -n "$hostile_fds" ]
+}
+hostile_stop_daemon() {
+  kill "$hostile_daemon"
+  wait "$hostile_daemon"
 }
 
 # The lines of a machine, each with the time of the host.
@@ -44,17 +54,18 @@ hostile_sample() {
   set -- ${stat##*) }
   echo "$EPOCHREALTIME ${status% *} ${#fds[@]} ${status#* } $workers $((${12} + ${13})) $((${14} + ${15}))"
 }
-hostile_watch() { # PID...: until one of these ends
-  local next=$SECONDS start=$SECONDS pid
+hostile_watch() { # FILE PID...: until one of these ends; the samples go to the file
+  local next=$SECONDS file=$1 pid
+  shift
   while :; do
     for pid; do
       kill -0 "$pid" 2>/dev/null || return 0
     done
     if [ $SECONDS -ge "$next" ]; then
-      progress "turns so far:$(grep -o 'turn .*' "$work/attacked.lines" 2>/dev/null | sort | uniq -c | tr -s ' \n' ' ')"
+      [ ! -e "$work/attacked.lines" ] || progress "turns so far:$(grep -o 'turn .*' "$work/attacked.lines" 2>/dev/null | sort | uniq -c | tr -s ' \n' ' ')"
       next=$((SECONDS + 30))
     fi
-    hostile_sample >>"$torture_out/hostile-daemon.txt" || return 0
+    hostile_sample >>"$file" || return 0
     sleep 1
   done
 }
@@ -102,24 +113,24 @@ hostile_deeds() { # SECONDS
   figure_is "hostile: requests neither answered nor refused" 0 "$(hostile_count late)"
 }
 
-# The daemon while the machines were there, from a tenth on, and after they have gone.
-hostile_daemon_figures() {
-  local file=$torture_out/hostile-daemon.txt rows first last
+# The daemon while the attack lasted, from a tenth on, and afterwards.
+hostile_daemon_figures() { # NAME FILE
+  local name=$1 file=$2 rows first last
   rows=$(wc -l <"$file")
   first=$(sed -n "$((rows / 10 + 1)),$((rows / 5 + 1))p" "$file" | sort -gk 2 | tail -n 1)
   last=$(tail -n $((rows / 10 + 1)) "$file" | sort -gk 2 | head -n 1)
   # shellcheck disable=SC2086  # words
   set -- $first $last
-  figure_at_most "hostile: memory more in the daemon" 1024 $((${9-999999} - ${2-0})) KiB
+  figure_at_most "$name: memory more in the daemon" 1024 $((${9-999999} - ${2-0})) KiB
   for _ in {1..50}; do
     [ "$(pgrep -c -P "$hostile_daemon")" != 0 ] || break
     sleep 0.1
   done
   # shellcheck disable=SC2046  # words
   set -- $(hostile_sample)
-  figure_is "hostile: descriptors of the daemon afterwards" "$hostile_fds" "${3-}"
-  figure_is "hostile: threads of the daemon afterwards" "$hostile_threads" "${4-}"
-  figure_is "hostile: workers afterwards" 0 "${5-}"
+  figure_is "$name: descriptors of the daemon afterwards" "$hostile_fds" "${3-}"
+  figure_is "$name: threads of the daemon afterwards" "$hostile_threads" "${4-}"
+  figure_is "$name: workers afterwards" 0 "${5-}"
 }
 
 hostile_run() { # MODEL TEXT ROUNDS HOSTILE-SECONDS CALM-SECONDS
@@ -130,7 +141,7 @@ hostile_run() { # MODEL TEXT ROUNDS HOSTILE-SECONDS CALM-SECONDS
   attacked=$!
   hostile_machine other --cpus 1 --timeout "$limit" -- apir-honest remote "$1" "$2" "$limit" &
   other=$!
-  hostile_watch $attacked $other
+  hostile_watch "$torture_out/hostile-daemon.txt" $attacked $other
   pkill -TERM -P "$other" -f "other.sock"
   wait $attacked $other
 }
@@ -144,18 +155,39 @@ hostile_part() {
   seconds=$((total / rounds))
   calm=$((seconds / 2 > 10 ? seconds / 2 : 10))
   : >"$torture_out/hostile-daemon.txt"
-  hostile_start_daemon || return
-  # shellcheck disable=SC2046  # words
-  set -- $(hostile_sample)
-  hostile_fds=$3 hostile_threads=$4
+  hostile_start_daemon "$work/hostile.log" --vhost-user "$work/attacked.sock" --vhost-user "$work/other.sock" || return
   hostile_run "$model" "$text" "$rounds" "$seconds" "$calm"
   figure_is "hostile: the daemon lives" yes "$(kill -0 "$hostile_daemon" && echo yes)"
   figure_is "hostile: the attacked machine lives" 0 "$(sed -n 's/.*neighbours ended with //p' "$work/attacked.lines")"
   hostile_throughput "the attacker's neighbour in its machine" "$work/attacked.lines"
   hostile_throughput "the other machine" "$work/other.lines"
   hostile_deeds $((rounds * seconds))
-  hostile_daemon_figures
-  kill "$hostile_daemon"
-  wait "$hostile_daemon"
+  hostile_daemon_figures hostile "$torture_out/hostile-daemon.txt"
+  hostile_stop_daemon
   cp "$work"/{attacked,other}.{lines,err} "$work/hostile.log" "$torture_out"
+  hostile_over_socket "$model" "$text" "$(scaled 240 10)"
+}
+
+# apir-hostile's modes that need no device, four at a time, and a program that computes meanwhile and afterwards.
+hostile_over_socket() { # MODEL TEXT SECONDS
+  local seed=${APIR_TORTURE_SEED:-$RANDOM} attack honest
+  progress "$3 s over the socket, seed $seed"
+  : >"$torture_out/hostile-socket.txt"
+  hostile_start_daemon "$work/hostile-socket.log" --listen "$work/socket.sock" || return
+  apir-hostile --socket "$work/socket.sock" --seconds "$3" --jobs 4 --seed "$seed" >"$work/socket.deeds" &
+  attack=$!
+  GGML_VIRTGPU_SOCKET=$work/socket.sock GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so \
+    apir-honest remote "$1" "$2" $(($3 + 3)) >"$work/socket.lines" 2>"$work/socket.err" &
+  honest=$!
+  hostile_watch "$torture_out/hostile-socket.txt" $attack $honest
+  wait $attack $honest
+  sed 's/^/        /' "$work/socket.deeds"
+  figure_is "hostile, socket: the daemon lives" yes "$(kill -0 "$hostile_daemon" && echo yes)"
+  figure_is "hostile, socket: wrong results" 0 "$(grep -cE 'WRONG|FAILED' "$work/socket.lines")"
+  figure_at_least "hostile, socket: right results" 10 "$(grep -c '^said ' "$work/socket.lines")"
+  figure_is "hostile, socket: requests neither answered nor refused" 0 \
+    "$(awk '{ for (i = 2; i < NF; i += 2) if ($i == "late") sum += $(i + 1) } END { print sum + 0 }' "$work/socket.deeds")"
+  hostile_daemon_figures "hostile, socket" "$torture_out/hostile-socket.txt"
+  hostile_stop_daemon
+  cp "$work/hostile-socket.log" "$torture_out"
 }
