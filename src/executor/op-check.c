@@ -2,8 +2,8 @@
 
 #include <stdint.h>
 
+#include "executor/op-layout.h"
 #include "executor/op-rules.h"
-#include "util/checked.h"
 
 /* Sets of types. What a backend can do of them is for its own answer; none has kernels for others. */
 #define TYPE(name) (UINT64_C(1) << GGML_TYPE_##name)
@@ -11,22 +11,19 @@
 #define HALF (F32 | TYPE(F16))
 #define FLOATS (HALF | TYPE(BF16))
 #define I32 TYPE(I32)
-#define PLAIN (FLOATS | TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64))
 /* of factors: all but those of whole numbers, and those that factors are turned into on the way to a product */
 #define WEIGHTS ~(TYPE(Q8_1) | TYPE(Q8_K) | TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64) | TYPE(F64))
 #define STORED (WEIGHTS | TYPE(I8) | TYPE(I16) | TYPE(I32) | TYPE(I64))
 #define ANY UINT64_MAX
 #define SAME UINT64_C(0) /* as the first source */
 
-/* How elements have to lie. The first three are what ggml's functions make, or kernels of several backends rely on; the
- * others what ggml's own for the CPU do, which it does not tell when it is asked. */
-enum layout {
-    NEW = 1,           /* the result is what was made for it, never what was a source */
-    DENSE = 2,         /* the result and all sources are dense */
-    PADDED = 4,        /* sources are dense but for space between rows */
-    CPU_ROWS = 8,      /* rows of the first source and the result are dense */
-    CPU_ALL_ROWS = 16, /* those of all sources and the result */
-    CPU_DENSE = 32,    /* the first source and the result are dense */
+enum {
+    NEW = APIR_OP_NEW,
+    DENSE = APIR_OP_DENSE,
+    PADDED = APIR_OP_PADDED,
+    CPU_ROWS = APIR_OP_CPU_ROWS,
+    CPU_ALL_ROWS = APIR_OP_CPU_ALL_ROWS,
+    CPU_DENSE = APIR_OP_CPU_DENSE,
 };
 
 struct op_rule {
@@ -58,7 +55,7 @@ static const struct op_rule rules[GGML_OP_COUNT] = {
     [GGML_OP_MEAN] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_per_row},
     [GGML_OP_ARGMAX] = {1, 1, F32, 0, I32, NEW | CPU_ROWS, apir_op_argmax},
     [GGML_OP_COUNT_EQUAL] = {2, 2, I32, I32, TYPE(I64), NEW | DENSE, apir_op_count_equal},
-    [GGML_OP_REPEAT] = {1, 1, PLAIN, 0, SAME, NEW | CPU_ROWS, apir_op_repeat},
+    [GGML_OP_REPEAT] = {1, 1, FLOATS | TYPE(I16) | I32, 0, SAME, NEW | CPU_ROWS, apir_op_repeat},
     [GGML_OP_REPEAT_BACK] = {1, 1, F32, 0, F32, NEW | CPU_ROWS, apir_op_repeat_back},
     [GGML_OP_CONCAT] = {2, 2, ANY, ANY, SAME, NEW | CPU_ALL_ROWS, apir_op_concat},
     [GGML_OP_SILU_BACK] = {2, 2, HALF, HALF, SAME, NEW | DENSE, apir_op_like_all},
@@ -143,47 +140,26 @@ static bool has_type(const struct ggml_tensor *tensor, uint64_t types)
     return types >> tensor->type & 1;
 }
 
+static bool is_empty(const struct ggml_tensor *tensor)
+{
+    return tensor->ne[0] == 0 || tensor->ne[1] == 0 || tensor->ne[2] == 0 || tensor->ne[3] == 0;
+}
+
 /* Whether what the result has comes from somewhere. */
 static bool has_elements(const struct ggml_tensor *op)
 {
-    if (op->op == GGML_OP_CONCAT || op->op == GGML_OP_SET_ROWS || op->op == GGML_OP_CONV_3D || ggml_is_empty(op))
+    if (op->op == GGML_OP_CONCAT || op->op == GGML_OP_SET_ROWS || op->op == GGML_OP_CONV_3D || is_empty(op))
         return true;
     for (int i = 0; i < GGML_MAX_SRC; i++)
-        if (op->src[i] && ggml_is_empty(op->src[i]))
+        if (op->src[i] && is_empty(op->src[i]))
             return false;
     return true;
-}
-
-/* Whether no elements can share bytes: else their number is no measure of the memory that a kernel reaches which does not
- * look at every stride. */
-static bool is_spread(const struct ggml_tensor *tensor)
-{
-    if (ggml_is_contiguous(tensor) || ggml_is_empty(tensor))
-        return true;
-    uint64_t blocks = (uint64_t)ggml_nelements(tensor) / (uint64_t)ggml_blck_size(tensor->type);
-    uint64_t row = (uint64_t)(tensor->ne[0] / ggml_blck_size(tensor->type)), size = ggml_type_size(tensor->type);
-    uint64_t reach, step;
-    if (!apir_checked_mul(row - 1, tensor->nb[0] < size ? size : tensor->nb[0], &reach))
-        return true; /* more than any buffer has */
-    for (int i = 1; i < GGML_MAX_DIMS; i++)
-        if (!apir_checked_mul((uint64_t)tensor->ne[i] - 1, tensor->nb[i], &step) ||
-            !apir_checked_add(reach, step, &reach))
-            return true;
-    return reach >= (blocks - 1) * size;
 }
 
 bool apir_op_check_runs(const struct ggml_tensor *op)
 {
     return op->op != GGML_OP_NONE && op->op != GGML_OP_RESHAPE && op->op != GGML_OP_VIEW &&
            op->op != GGML_OP_PERMUTE && op->op != GGML_OP_TRANSPOSE;
-}
-
-/* Blocks have no space between them, and elements not less than they need. */
-static bool has_good_rows(const struct ggml_tensor *tensor)
-{
-    size_t size = ggml_type_size(tensor->type);
-    int64_t block = ggml_blck_size(tensor->type);
-    return block == 1 ? tensor->ne[0] <= 1 || tensor->nb[0] >= size : tensor->nb[0] == size;
 }
 
 static const char *check_sources(const struct op_rule *rule, const struct ggml_tensor *op)
@@ -199,37 +175,6 @@ static const char *check_sources(const struct op_rule *rule, const struct ggml_t
     return has_elements(op) ? NULL : "a source is empty";
 }
 
-static bool has_dense_rows(const struct ggml_tensor *tensor)
-{
-    return tensor->nb[0] == ggml_type_size(tensor->type);
-}
-
-static bool are_all(const struct ggml_tensor *op, bool (*is)(const struct ggml_tensor *tensor))
-{
-    for (int i = 0; i < GGML_MAX_SRC; i++)
-        if (op->src[i] && !is(op->src[i]))
-            return false;
-    return true;
-}
-
-/* Whether strides are what ggml gives a tensor that it makes. */
-static bool is_new(const struct ggml_tensor *tensor)
-{
-    return has_dense_rows(tensor) && tensor->nb[1] == ggml_row_size(tensor->type, tensor->ne[0]) &&
-           tensor->nb[2] == tensor->nb[1] * (size_t)tensor->ne[1] &&
-           tensor->nb[3] == tensor->nb[2] * (size_t)tensor->ne[2];
-}
-
-/* Whether elements lie as they have to on any device. */
-static bool is_laid_out(const struct op_rule *rule, const struct ggml_tensor *op)
-{
-    if (!has_good_rows(op) || !are_all(op, has_good_rows) || !is_spread(op) || !are_all(op, is_spread))
-        return false;
-    return (!(rule->layout & NEW) || is_new(op)) &&
-           (!(rule->layout & DENSE) || (ggml_is_contiguous(op) && are_all(op, ggml_is_contiguous))) &&
-           (!(rule->layout & PADDED) || are_all(op, ggml_is_contiguous_1));
-}
-
 const char *apir_op_check(const struct ggml_tensor *op)
 {
     if (!apir_op_check_knows(op->op))
@@ -242,28 +187,15 @@ const char *apir_op_check(const struct ggml_tensor *op)
         return "the result has a type that the op does not give";
     if (!rule->fits(op))
         return "shapes and parameters do not fit";
-    return !apir_op_check_runs(op) || is_laid_out(rule, op) ? NULL : "strides are not what the op takes";
-}
-
-/* Blocks are written only where they lie densely, and numbers of them read only with nothing between. */
-static bool copies_on_cpu(const struct ggml_tensor *op)
-{
-    if (ggml_is_quantized(op->type))
-        return has_dense_rows(op->src[0]) && (op->type == op->src[0]->type || ggml_is_contiguous(op));
-    return !ggml_is_quantized(op->src[0]->type) || has_dense_rows(op);
+    return !apir_op_check_runs(op) || apir_op_lies_well(op, rule->layout) ? NULL : "strides are not what the op takes";
 }
 
 bool apir_op_check_cpu(const struct ggml_tensor *op)
 {
-    unsigned layout = rules[op->op].layout;
-    if ((op->op == GGML_OP_CPY && !copies_on_cpu(op)) ||
-        (op->op == GGML_OP_FLASH_ATTN_EXT && op->op_params[3] == GGML_PREC_BF16))
+    if (op->op == GGML_OP_FLASH_ATTN_EXT && op->op_params[3] != GGML_PREC_UNDEFINED &&
+        op->op_params[3] != GGML_PREC_F32)
         return false;
-    if (layout & CPU_DENSE && !(ggml_is_contiguous(op) && ggml_is_contiguous(op->src[0])))
-        return false;
-    if (layout & CPU_ALL_ROWS && !are_all(op, has_dense_rows))
-        return false;
-    return !(layout & (CPU_ROWS | CPU_ALL_ROWS)) || (has_dense_rows(op) && (!op->src[0] || has_dense_rows(op->src[0])));
+    return apir_op_lies_well_on_cpu(op, rules[op->op].layout);
 }
 
 bool apir_op_check_knows(enum ggml_op op)

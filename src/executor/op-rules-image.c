@@ -149,7 +149,7 @@ bool apir_op_pool_2d(const struct ggml_tensor *op)
 /* The gradient of the result, and what was pooled. */
 bool apir_op_pool_2d_back(const struct ggml_tensor *op)
 {
-    return ggml_are_same_shape(op, op->src[1]) && is_pooled(op, op->src[1], op->src[0]);
+    return op->type == op->src[1]->type && ggml_are_same_shape(op, op->src[1]) && is_pooled(op, op->src[1], op->src[0]);
 }
 
 bool apir_op_upscale(const struct ggml_tensor *op)

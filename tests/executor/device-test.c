@@ -109,6 +109,25 @@ static void unknown_op_is_not_supported_and_has_no_size(void **state)
     fixture_close(&f);
 }
 
+/* The host is not even asked: its functions look at sources, too. */
+static void an_op_without_its_source_is_not_supported(void **state)
+{
+    (void)state;
+    struct fixture f;
+    bool supported;
+    uint64_t size;
+    open_ready(&f);
+    struct apir_tensor tensors[2] = {fixture_tensor(GGML_TYPE_F32, 4, 4), fixture_tensor(GGML_TYPE_F32, 4, 4)};
+    tensors[1].op = GGML_OP_SQR;
+    assert_int_equal(ask(&f, tensors, 2, &supported, &size), 0);
+    assert_false(supported);
+    tensors[1].src = (uint32_t[]){1};
+    tensors[1].n_src = 1;
+    assert_int_equal(ask(&f, tensors, 2, &supported, &size), 0);
+    assert_true(supported);
+    fixture_close(&f);
+}
+
 static void ops_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -182,6 +201,7 @@ int main(void)
         cmocka_unit_test(memory_of_ggml_for_the_cpu_is_known_to_need_no_more_than_data),
         cmocka_unit_test(memory_of_ggml_for_the_cpu_needs_no_more_than_data),
         cmocka_unit_test(unknown_op_is_not_supported_and_has_no_size),
+        cmocka_unit_test(an_op_without_its_source_is_not_supported),
         cmocka_unit_test(ops_that_make_no_sense_are_refused),
         cmocka_unit_test(no_questions_get_no_answers),
         cmocka_unit_test(devices_appear_all_at_once),

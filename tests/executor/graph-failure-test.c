@@ -127,6 +127,42 @@ static void refusal_is_no_failure(void **state)
     graph_maker_close(&m);
 }
 
+static void expect_failure(struct graph_maker *m)
+{
+    int before = m->seen->graphs;
+    assert_int_equal(graph_maker_compute_as(m, 1), APIR_GRAPH_STATUS_FAILED);
+    assert_int_equal(m->seen->graphs, before);
+    expect_collected(m, APIR_GRAPH_STATUS_FAILED);
+    assert_int_equal(graph_maker_recompute(m, m->stream, 1), -ENOENT);
+}
+
+static void a_node_that_ggml_does_not_make_is_a_failure(void **state)
+{
+    (void)state;
+    struct graph_maker m;
+    graph_maker_open_chain(&m);
+    m.tensors[3].ne[0] /= 2;
+    expect_failure(&m);
+    m.tensors[3].ne[0] *= 2;
+    m.tensors[3].n_src = 1;
+    expect_failure(&m);
+    m.tensors[3].n_src = 2;
+    assert_int_equal(graph_maker_compute(&m), 0);
+    graph_maker_close(&m);
+}
+
+static void an_op_that_the_device_cannot_do_is_a_failure(void **state)
+{
+    (void)state;
+    struct graph_maker m;
+    graph_maker_open_chain(&m);
+    m.seen->unsupported_op = GGML_OP_MUL;
+    expect_failure(&m);
+    m.seen->unsupported_op = 0;
+    assert_int_equal(graph_maker_compute(&m), 0);
+    graph_maker_close(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +171,8 @@ int main(void)
         cmocka_unit_test(graph_that_fails_or_is_skipped_is_not_kept),
         cmocka_unit_test(failure_of_one_stream_is_not_another_s),
         cmocka_unit_test(refusal_is_no_failure),
+        cmocka_unit_test(a_node_that_ggml_does_not_make_is_a_failure),
+        cmocka_unit_test(an_op_that_the_device_cannot_do_is_a_failure),
     };
     return cmocka_run_group_tests_name("graph-failure", tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ struct graph_maker {
     struct fixture f;
     void *data; /* shared memory SHM */
     uint64_t buffer, stream;
-    const struct fake_seen *seen;
+    struct fake_seen *seen;
     struct apir_tensor tensors[8];
     uint32_t sources[8][2];
     uint32_t n_tensors;

@@ -1,7 +1,7 @@
 /* Takes nodes that ggml makes, changes something about them, and has ggml's CPU backend compute what op-check.c lets pass,
  * each tensor in memory with no page beside it. A kernel that reads or writes what is not the node's ends a child of this
  * program; that is a finding, and a rule is missing. So is one that ggml aborts for. Arguments, for more than the few of the
- * test: the number of mutants, a seed. */
+ * test: the number of mutants, a seed, a library with a backend for the CPU. */
 #include <ggml-backend.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,7 +24,8 @@
 enum {
     PAGE = 4096,
     SLOT = 256 * PAGE, /* memory of a tensor */
-    N_SLOTS = GGML_MAX_SRC + 1,
+    SLOT_BEFORE = GGML_MAX_SRC + 1, /* of the node before */
+    N_SLOTS,
     MAX_FINDINGS = 400,
     MAX_TEXT = 200,
     HANG_SECONDS = 60,
@@ -54,6 +55,7 @@ struct program {
     char *slots;
     ggml_backend_buffer_t buffer;
     uint64_t seed, end;
+    const char *library; /* of a backend for the CPU; NULL: ggml's choice */
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -272,9 +274,17 @@ static size_t over_read(const struct ggml_tensor *op, unsigned source)
     return is_rope && source == 2 ? (size_t)op->ne[0] * sizeof(float) / 2 : 0;
 }
 
+/* The first source, if it is a node that can be computed before: one sample has two, since backends make one of them. */
+static struct ggml_tensor *find_node_before(const struct ggml_tensor *op)
+{
+    struct ggml_tensor *before = op->src[0];
+    return before && before->op == GGML_OP_RMS_NORM && !apir_op_check(before) && apir_op_check_cpu(before) ? before : NULL;
+}
+
 static bool place_all(const struct program *p, struct ggml_tensor *op, uint64_t *random)
 {
-    if (!place(p, op, GGML_MAX_SRC, 0, random))
+    struct ggml_tensor *before = find_node_before(op);
+    if (!place(p, op, GGML_MAX_SRC, 0, random) || (before && !place(p, before->src[0], SLOT_BEFORE, 0, random)))
         return false;
     for (unsigned i = 0; i < GGML_MAX_SRC; i++) {
         struct ggml_tensor *source = op->src[i];
@@ -282,7 +292,7 @@ static bool place_all(const struct program *p, struct ggml_tensor *op, uint64_t 
             return false;
         if (source && !source->data && !place(p, source, i, over_read(op, i), random))
             return false;
-        if (!source)
+        if (!source || source == before)
             continue;
         source->op = GGML_OP_NONE;
         memset(source->src, 0, sizeof source->src);
@@ -421,7 +431,10 @@ static bool open_program(struct program *p)
         if (mprotect(p->slots + (size_t)i * (SLOT + 2 * PAGE) + PAGE, SLOT, PROT_READ | PROT_WRITE) < 0)
             return false;
     running = p;
-    ggml_backend_load_all();
+    if (p->library)
+        ggml_backend_load(p->library);
+    else
+        ggml_backend_load_all();
     p->device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     p->backend = p->device ? ggml_backend_dev_init(p->device, "") : NULL;
     p->buffer = ggml_backend_cpu_buffer_from_ptr(p->slots + PAGE, SLOT);
@@ -469,6 +482,7 @@ int main(int argc, char **argv)
     if (argc > 1) {
         p.end = strtoull(argv[1], NULL, 10);
         p.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+        p.library = argc > 3 ? argv[3] : NULL;
         return run(&p) > 0;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_mutant_that_passes_leads_a_kernel_astray)};

@@ -161,6 +161,11 @@ static struct ggml_tensor *make_rms_norm(const struct maker *m)
 {
     return ggml_rms_norm(m->context, f32(m, 24, 5, 3, 2), 1e-5F);
 }
+/* Of two nodes, which backends compute as one. */
+static struct ggml_tensor *make_norm_mul(const struct maker *m)
+{
+    return ggml_mul(m->context, ggml_rms_norm(m->context, f32(m, 24, 5, 3, 2), 1e-5F), f32(m, 24, 1, 3, 1));
+}
 static struct ggml_tensor *make_rms_norm_back(const struct maker *m)
 {
     return ggml_rms_norm_back(m->context, f32(m, 24, 5, 3, 2), f32(m, 24, 5, 3, 2), 1e-5F);
@@ -475,7 +480,7 @@ static struct ggml_tensor *(*const makers[])(const struct maker *m) = {
     make_dup, make_cont, make_cpy, make_cpy_to, make_cast, make_add, make_add_row, make_sub, make_mul, make_div,
     make_add_id, make_acc, make_set, make_sqr, make_sqrt, make_log, make_sin, make_cos, make_sum, make_sum_rows,
     make_cumsum, make_mean, make_argmax, make_count_equal, make_repeat, make_repeat_back, make_concat, make_silu_back,
-    make_norm, make_rms_norm, make_rms_norm_back, make_group_norm, make_l2_norm, make_mul_mat, make_mul_mat_id,
+    make_norm, make_rms_norm, make_norm_mul, make_rms_norm_back, make_group_norm, make_l2_norm, make_mul_mat, make_mul_mat_id,
     make_out_prod, make_scale, make_get_rows, make_get_rows_back, make_set_rows, make_diag, make_mask_inf,
     make_mask_zero, make_soft_max, make_soft_max_back, make_rope, make_rope_back, make_rope_multi, make_clamp,
     make_conv_transpose_1d, make_conv_transpose_2d, make_im2col, make_im2col_1d, make_im2col_back, make_im2col_3d,
