@@ -22,6 +22,7 @@
 #include "attach/worker-process.h"
 #include "daemon-jail.h"
 #include "jail/user.h"
+#include "socket-file.h"
 #include "util/fd.h"
 #include "util/limits.h"
 #include "util/log.h"
@@ -51,6 +52,7 @@ struct options {
     unsigned socket_count;
     const char *machines[MAX_DOORS]; /* --vhost-user */
     unsigned machine_count;
+    int socket_mode;
     uint64_t window_size;
     uint64_t worker_memory; /* 0: none */
     bool needs_groups;      /* --worker-memory was given */
@@ -98,6 +100,8 @@ static void print_help(FILE *stream)
           "Doors, any number of each:\n"
           "  --listen PATH         a Unix socket for programs on this machine (GGML_VIRTGPU_SOCKET=PATH)\n"
           "  --vhost-user PATH     the virtio-gpu device of one virtual machine: QEMU connects to PATH\n"
+          "  --socket-mode MODE    who may connect: 0600 the user that apird runs as, 0660 its group, 0666 all\n"
+          "                        (default: 0600)\n"
           "\n"
           "What is served:\n"
           "  --ggml-library PATH|NAME  the ggml backend library, or its short name: cpu, vulkan, cuda, rpc; may be\n"
@@ -195,6 +199,17 @@ static int parse_functions(const char *name, const char *text, struct apir_worke
     return ret;
 }
 
+static int parse_mode(const char *name, const char *text, int *mode)
+{
+    int value = apir_socket_file_parse_mode(text);
+    if (value < 0) {
+        fprintf(stderr, "apird: --%s %s: expected 0600, 0660 or 0666\n", name, text);
+        return value;
+    }
+    *mode = value;
+    return 0;
+}
+
 static int parse_users(const char *name, const char *text, struct apir_worker_options *worker)
 {
     unsigned first;
@@ -227,6 +242,8 @@ static int parse_option(struct options *options, int option, const char *name)
         return add_path(name, options->sockets, &options->socket_count, optarg);
     case 'm':
         return add_path(name, options->machines, &options->machine_count, optarg);
+    case 'o':
+        return parse_mode(name, optarg, &options->socket_mode);
     case 'w':
         return parse_size(name, optarg, &options->window_size);
     case 'g':
@@ -299,6 +316,7 @@ static int parse_options(struct options *options, int argc, char **argv)
     static const struct option names[] = {
         {"listen", required_argument, NULL, 'l'},
         {"vhost-user", required_argument, NULL, 'm'},
+        {"socket-mode", required_argument, NULL, 'o'},
         {"ggml-library", required_argument, NULL, 'g'},
         {"ggml-reg", required_argument, NULL, 'r'},
         {"threads", required_argument, NULL, 't'},
@@ -330,6 +348,7 @@ static int parse_options(struct options *options, int argc, char **argv)
     memset(options, 0, sizeof *options);
     options->max_contexts = DEFAULT_CONTEXTS;
     options->worker.starts = DEFAULT_STARTS;
+    options->socket_mode = 0600;
     options->window_size = default_window;
     options->worker_memory = default_worker_memory();
     options->worker.ggml_reg = getenv("APIR_LLAMA_CPP_GGML_LIBRARY_REG"); /* if it is empty, the worker says so */
@@ -555,6 +574,26 @@ static int open_sockets(struct daemon *daemon)
     return 0;
 }
 
+static int share_socket(struct daemon *daemon, const char *path)
+{
+    int ret = apir_socket_file_share(path, daemon->options->socket_mode, &daemon->log);
+    if (ret < 0)
+        apir_error(&daemon->log, "cannot change the mode of %s: %s", path, strerror(-ret));
+    return ret;
+}
+
+/* Once all are open: who sees one that others may use finds all of them. */
+static int share_sockets(struct daemon *daemon)
+{
+    const struct options *options = daemon->options;
+    int ret = 0;
+    for (unsigned i = 0; i < options->socket_count && ret == 0; i++)
+        ret = share_socket(daemon, options->sockets[i]);
+    for (unsigned i = 0; i < options->machine_count && ret == 0; i++)
+        ret = share_socket(daemon, options->machines[i]);
+    return ret;
+}
+
 static int open_machines(struct daemon *daemon)
 {
     const struct options *options = daemon->options;
@@ -626,6 +665,8 @@ static int serve(struct daemon *daemon)
     ret = open_sockets(daemon);
     if (ret == 0)
         ret = open_machines(daemon);
+    if (ret == 0)
+        ret = share_sockets(daemon);
     if (ret < 0)
         goto err_doors;
     if (!enter_jail(daemon) && daemon->worker.require_sandbox) {

@@ -38,6 +38,14 @@ static void client_ended(void *owner, int status)
         door->idle(door->owner);
 }
 
+static void log_peer(const struct apir_socket *door, unsigned context, int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+        apir_debug(door->log, "context %u is of process %d, user %u", context, (int)peer.pid, (unsigned)peer.uid);
+}
+
 /* Takes ownership of fd. */
 static int start_client(struct apir_socket *door, int fd)
 {
@@ -58,6 +66,7 @@ static int start_client(struct apir_socket *door, int fd)
     apir_list_append(&door->clients, &client->link);
     apir_info(door->log, "context %u started: %s, worker %d", client->context, door->listener.path,
               (int)client->process.pid);
+    log_peer(door, client->context, fd);
     return 0;
 }
 
