@@ -10,6 +10,9 @@
 #include "abi/gen3.h"
 #include "fake-memory.h"
 #include "fake-pipeline.h"
+#ifdef FAKE_HOSTILE
+#include "../jail/attempt.h"
+#endif
 
 #ifndef FAKE_DEVICES
 #define FAKE_DEVICES 1
@@ -88,6 +91,10 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
         node->extra = &seen;
         if (strcmp(node->name, FAKE_JUDGE) == 0)
             status = judge(*(const int32_t *)node->src[0]->data);
+#ifdef FAKE_HOSTILE
+        if (strcmp(node->name, ATTEMPT_NODE) == 0)
+            *(int32_t *)node->data = attempt_make(*(const int32_t *)node->src[0]->data);
+#endif
     }
     return status;
 }
@@ -213,6 +220,9 @@ ggml_backend_reg_t FAKE_SYMBOL(void);
 
 __attribute__((visibility("default"))) ggml_backend_reg_t FAKE_SYMBOL(void)
 {
+#ifdef FAKE_HOSTILE
+    attempt_prepare();
+#endif
 #ifdef FAKE_NO_REGISTRY
     (void)registry;
     return NULL;
