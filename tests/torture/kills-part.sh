@@ -2,50 +2,18 @@
 # Processes that are killed at random moments, under load: workers, programs of the guest, the daemon, machines. The programs
 # are apir-session and apir-killer of this folder.
 
-kills_socket=
-kills_daemon=  # process that keeps an apird running
+# shellcheck source=tests/torture/daemon.sh
+. "$top/tests/torture/daemon.sh"
 
-# An apird that is started again whenever it ends, in the background.
-start_kills_daemon() { # OPTION...
-  kills_socket=$work/kills.sock
-  touch "$work/kills.go"
-  while [ -e "$work/kills.go" ]; do
-    "$build/bin/apird" --listen "$kills_socket" --ggml-library cpu --threads 1 --log "$work/kills.log" "$@"
-    sleep 0.2
-  done >/dev/null 2>&1 &
-  kills_daemon=$!
-  for _ in {1..100}; do
-    [ ! -S "$kills_socket" ] || return 0
-    sleep 0.1
-  done
-}
-stop_kills_daemon() {
-  rm -f "$work/kills.go"
-  pkill -TERM -P "$kills_daemon" -x apird
-  wait "$kills_daemon"
-}
-
-# kills_over_socket VICTIM ROUNDS SEED: the killer's last line is in ${said[@]}, as NAME=VALUE.
-declare -A said=()
+# kills_over_socket VICTIM ROUNDS SEED: the killer's last line is in ${said[@]}.
 kills_over_socket() {
   local seed=$3
   progress "$2 kills of the $1 over the socket, seed $seed"
-  GGML_VIRTGPU_SOCKET=$kills_socket GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so \
-    timeout -k 5 $(($2 * 20 + 60)) apir-killer --below "$kills_daemon" --seed "$seed" \
+  over_socket timeout -k 5 $(($2 * 20 + 60)) apir-killer --below "$torture_loop" --seed "$seed" \
     --victim "$([ "$1" = program ] && echo none || echo "$1")" -- \
     apir-session --rounds "$2" --seed "$seed" "${@:4}" >"$work/kills" 2>"$work/kills.err"
-  read_killer
-}
-# The killer's last line: words in pairs.
-read_killer() {
-  local line key value
-  said=()
   grep '^MISSED' "$work/kills" | head -n 20
-  line=$(grep '^kills ' "$work/kills" | tail -n 1)
-  while [ -n "$line" ]; do
-    read -r key value line <<<"$line"
-    said[$key]=$value
-  done
+  read_pairs kills "$work/kills"
 }
 # The rows of one kind: NAME ROUNDS.
 kill_figures() {
@@ -85,12 +53,12 @@ shared_memory() { awk '/^Shmem:/ { print $2 }' /proc/meminfo; }
 
 kills_part() {
   local before
-  start_kills_daemon
+  start_torture_daemon --threads 1
   before=$(shared_memory)
   worker_kills
   program_kills
   daemon_kills
   figure_at_most "shared memory left by all that" 16384 $(($(shared_memory) - before)) KiB
-  stop_kills_daemon
+  stop_torture_daemon
   figure_is "sockets left" 0 "$(find "$work" -type s | wc -l)"
 }
