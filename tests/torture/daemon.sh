@@ -25,6 +25,10 @@ stop_torture_daemon() {
 }
 torture_daemon_pid() { pgrep -P "$torture_loop" -x apird; }
 
+# KiB that are a process's own or shared, and its descriptors.
+kib_of() { awk '/^Rss(Anon|Shmem):/ { sum += $2 } END { if (NR) print sum }' "/proc/$1/status" 2>/dev/null; }
+fds_of() { find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l; }
+
 # Runs a program of this machine on it.
 over_socket() {
   GGML_VIRTGPU_SOCKET=$torture_socket GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so "$@"

@@ -230,8 +230,8 @@ static void handle(struct killer *killer, const char *line)
         begin_round(killer, line);
     } else if (strncmp(line, "begin ", 6) == 0 && killer->at_start && !killer->kill_nobody) {
         arm(killer, START_MS);
-    } else if (strncmp(line, "ready ", 6) == 0 && !killer->kill_nobody && !killer->killed_at && !killer->at) {
-        arm(killer, LOAD_MS);
+    } else if (strncmp(line, "ready ", 6) == 0 && !killer->kill_nobody && !killer->at) {
+        arm(killer, LOAD_MS); /* also after a kill that came before the session had begun */
     } else if (strncmp(line, "failed ", 7) == 0) {
         killer->failed_at = now; /* of this machine's clock, whatever the guest's is */
         killer->at = 0;

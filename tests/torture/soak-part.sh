@@ -5,9 +5,6 @@
 # shellcheck source=tests/torture/daemon.sh
 . "$top/tests/torture/daemon.sh"
 
-kib_of() { awk '/^Rss(Anon|Shmem):/ { sum += $2 } END { if (NR) print sum }' "/proc/$1/status" 2>/dev/null; }
-fds_of() { find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l; }
-
 # sample NAME PID FILE: a line of seconds, KiB, descriptors.
 sample() {
   local kib
