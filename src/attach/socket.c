@@ -7,7 +7,10 @@
 
 #include "util/fd.h"
 
-enum { PAUSE_MS = 100 };
+enum {
+    PAUSE_MS = 100,
+    LINGER_MS = 2 * APIR_WORKER_PATIENCE_MS, /* the worker itself ends within one */
+};
 
 /* One connection. The door owns it until its worker is reaped. */
 struct client {
@@ -15,8 +18,18 @@ struct client {
     struct apir_socket *door;
     unsigned context;
     int fd; /* our copy, kept to shut the connection down: the worker then ends by itself, in order */
+    struct apir_source hangup; /* of the peer */
     struct apir_worker_process process;
 };
+
+/* The worker sees it, too, and ends. One that cannot, since it is stopped or does not want to, is not waited for. */
+static void client_left(void *owner, uint32_t events)
+{
+    struct client *client = owner;
+    (void)events;
+    apir_loop_unwatch(client->door->loop, &client->hangup);
+    apir_worker_process_expire(&client->process, LINGER_MS);
+}
 
 static void client_ended(void *owner, int status)
 {
@@ -29,6 +42,7 @@ static void client_ended(void *owner, int status)
     else
         apir_warn(door->log, "context %u ended: %sworker %s", client->context,
                   client->process.killed ? "killed: it did not end by itself: " : "", text);
+    apir_loop_unwatch(door->loop, &client->hangup);
     shutdown(client->fd, SHUT_RDWR); /* the peer sees the end even if it passed its fd on */
     apir_fd_close(&client->fd);
     apir_list_remove(&client->link);
@@ -55,11 +69,13 @@ static int start_client(struct apir_socket *door, int fd)
     client->door = door;
     client->context = door->next_context;
     apir_worker_process_init(&client->process, door->loop, client_ended, client);
-    int ret = apir_worker_process_start(&client->process, door->options, client->context, fd);
-    if (ret < 0) {
-        free(client);
-        return ret;
-    }
+    apir_source_init(&client->hangup, client_left, client);
+    int ret = apir_loop_watch(door->loop, &client->hangup, fd, 0); /* the end of both directions comes unasked */
+    if (ret < 0)
+        goto err_client;
+    ret = apir_worker_process_start(&client->process, door->options, client->context, fd);
+    if (ret < 0)
+        goto err_watch;
     client->fd = fd;
     door->next_context++;
     door->client_count++;
@@ -68,6 +84,12 @@ static int start_client(struct apir_socket *door, int fd)
               (int)client->process.pid);
     log_peer(door, client->context, fd);
     return 0;
+
+err_watch:
+    apir_loop_unwatch(door->loop, &client->hangup);
+err_client:
+    free(client);
+    return ret;
 }
 
 static void pause_over(void *owner)

@@ -198,6 +198,20 @@ static void stop_kills_a_worker_that_hangs(void **state)
     apir_connection_finish(&connection);
 }
 
+static void a_worker_that_does_not_see_its_client_go_is_killed(void **state)
+{
+    struct door *door = *state;
+    const uint32_t words[4] = {ECHO_SLEEP, 60 * 1000, 0, 0};
+    struct apir_connection connection;
+    struct wait wait = {.door = door, .clients = 0};
+    int fd = connect_to(door->path);
+    assert_true(answers(door, fd));
+    apir_connection_init(&connection, fd);
+    assert_int_equal(apir_connection_send(&connection, APIR_FRAME_SUBMIT, words, sizeof words, -1), 0);
+    apir_connection_finish(&connection);
+    assert_true(fixture_run_until(&door->fixture, has_clients, &wait));
+}
+
 static void socket_is_for_its_owner_only(void **state)
 {
     struct door *door = *state;
@@ -290,6 +304,7 @@ int main(void)
         TEST(a_worker_that_cannot_start_refuses_the_client),
         TEST(stop_ends_the_clients),
         TEST(stop_kills_a_worker_that_hangs),
+        TEST(a_worker_that_does_not_see_its_client_go_is_killed),
         TEST(socket_is_for_its_owner_only),
         TEST(socket_in_use_is_not_replaced),
         TEST(stale_socket_is_replaced),
