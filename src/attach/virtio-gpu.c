@@ -175,7 +175,7 @@ static uint32_t handle_get_display_info(struct apir_virtio_gpu *gpu, const struc
 static uint32_t handle_get_capset_info(struct apir_virtio_gpu *gpu, const struct call *call)
 {
     const struct virtio_gpu_get_capset_info *command = call->data;
-    uint32_t body[4] = {htole32(APIR_CAPSET_APIR), htole32(APIR_CAPSET_VERSION), htole32(APIR_CAPSET_SIZE), 0};
+    uint32_t body[4] = {htole32(APIR_CAPSET_APIR), htole32(APIR_CAPSET_NOTHING), htole32(APIR_CAPSET_SIZE), 0};
     if (le32toh(command->capset_index) >= CAPSET_COUNT)
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     answer_with(gpu, call->header, call->chain, VIRTIO_GPU_RESP_OK_CAPSET_INFO, body, sizeof body);
@@ -186,7 +186,7 @@ static uint32_t handle_get_capset(struct apir_virtio_gpu *gpu, const struct call
 {
     const struct virtio_gpu_get_capset *command = call->data;
     struct apir_capset capset;
-    if (le32toh(command->capset_id) != APIR_CAPSET_APIR || le32toh(command->capset_version) > APIR_CAPSET_VERSION)
+    if (le32toh(command->capset_id) != APIR_CAPSET_APIR || le32toh(command->capset_version) > APIR_CAPSET_NOTHING)
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     apir_capset_fill(&capset);
     answer_with(gpu, call->header, call->chain, VIRTIO_GPU_RESP_OK_CAPSET, &capset, sizeof capset);

@@ -121,9 +121,21 @@ static int handle_sync(struct server *server, uint32_t number)
     return 0;
 }
 
+/* A guest asks for nothing but a sign of life, in any protocol. */
+static bool is_nothing(const struct apir_frame *frame)
+{
+    struct apir_dec payload;
+    apir_dec_init(&payload, frame->data, frame->size, NULL);
+    uint32_t command = apir_dec_u32(&payload);
+    return apir_dec_ok(&payload) &&
+           (command == APIR_COMMAND_NOTHING || command == APIR_COMMAND_NOTHING + APIR_VENUS_COMMAND_BASE);
+}
+
 static int handle_submit(struct server *server, const struct apir_frame *frame)
 {
     struct apir_dec payload;
+    if (is_nothing(frame))
+        return 0;
     if (server->upstream.backend)
         return apir_upstream_session_submit(&server->upstream, frame->data, frame->size);
     apir_dec_init(&payload, frame->data, frame->size, NULL);

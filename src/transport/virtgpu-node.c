@@ -119,12 +119,13 @@ enum host {
     HOST_BOTH,    /* those are that are named so, the others are what the capset says */
 };
 
-static enum host ask_capset(int fd, uint32_t capset)
+static enum host ask_capset(int fd, uint32_t capset, uint32_t version)
 {
     uint8_t data[APIR_MAX_CAPSET] = {0};
     /* the kernel copies what there is, at most so much */
     struct drm_virtgpu_get_caps args = {
         .cap_set_id = capset,
+        .cap_set_ver = version,
         .addr = (uintptr_t)data,
         .size = sizeof data,
     };
@@ -159,12 +160,12 @@ static uint32_t choose_capset(int fd, enum apir_virtgpu_capset wanted, enum host
 {
     uint32_t offered = get_param(fd, VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs);
     if (wanted != APIR_VIRTGPU_CAPSET_VENUS && offered & (1u << APIR_CAPSET_APIR)) {
-        *host = ask_capset(fd, APIR_CAPSET_APIR);
+        *host = ask_capset(fd, APIR_CAPSET_APIR, 0);
         if (*host == HOST_APIR)
             return APIR_CAPSET_APIR;
     }
     if (wanted != APIR_VIRTGPU_CAPSET_APIR && offered & (1u << APIR_CAPSET_VENUS)) {
-        *host = ask_capset(fd, APIR_CAPSET_VENUS);
+        *host = ask_capset(fd, APIR_CAPSET_VENUS, 0);
         if (*host != HOST_UNKNOWN || wanted == APIR_VIRTGPU_CAPSET_VENUS)
             return APIR_CAPSET_VENUS;
     }
@@ -232,6 +233,8 @@ static bool try_node(struct search *search, unsigned number, struct apir_virtgpu
         close(fd);
         return false;
     }
+    node->takes_nothing =
+        node->capset == APIR_CAPSET_APIR && ask_capset(fd, APIR_CAPSET_APIR, APIR_CAPSET_NOTHING) == HOST_APIR;
     memcpy(node->path, path, sizeof path);
     node->fd = fd;
     return true;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +38,14 @@ enum {
     SLICE_NS = 50 * 1000 * 1000, /* how often a waiter looks whether the session still lives */
 };
 
+#define SIGN_NS UINT64_C(5000000000) /* a host that does not answer within that is gone */
+
 struct virtgpu {
     struct apir_transport base;
     int fd;
     uint64_t alignment; /* of blobs */
+    bool is_uncertain;  /* the host can go, and be asked whether it is there */
+    _Atomic bool gone;  /* it was asked, and is not; relaxed: nothing depends on it */
     bool busy;          /* polling without a pause may help: there is more than one processor */
 };
 
@@ -79,10 +84,59 @@ static int create_blob(struct virtgpu *gpu, uint64_t size, uint32_t *bo, uint32_
     return 0;
 }
 
+/* fence_fd: NULL, or where an fd goes that is readable once the host has taken the commands. */
+static int execute(struct virtgpu *gpu, const void *payload, size_t size, int *fence_fd)
+{
+    if (size > APIR_MAX_FRAME)
+        return -EMSGSIZE;
+    struct drm_virtgpu_execbuffer args = {
+        .flags = VIRTGPU_EXECBUF_RING_IDX | (fence_fd ? VIRTGPU_EXECBUF_FENCE_FD_OUT : 0),
+        .size = (uint32_t)size,
+        .command = (uintptr_t)payload,
+        .fence_fd = -1,
+    };
+    int ret = command(gpu, DRM_IOCTL_VIRTGPU_EXECBUFFER, &args);
+    if (ret == 0 && fence_fd)
+        *fence_fd = args.fence_fd;
+    return ret == -ENODEV ? -EPIPE : ret; /* ENODEV: the device was unplugged */
+}
+
+/* Waits until the host has taken the commands. */
+static int probe(struct virtgpu *gpu, const void *payload, size_t size, uint64_t timeout_ns)
+{
+    struct pollfd fence = {.fd = -1, .events = POLLIN};
+    int ret = execute(gpu, payload, size, &fence.fd);
+    if (ret < 0)
+        return ret;
+    do
+        ret = poll(&fence, 1, (int)(timeout_ns / 1000000));
+    while (ret < 0 && errno == EINTR);
+    ret = ret > 0 ? 0 : ret == 0 ? -ETIMEDOUT : -errno;
+    apir_fd_close(&fence.fd);
+    return ret;
+}
+
+/* The kernel waits for the host's answer in mmap(), without end and without regard to signals. A host that is gone (a daemon
+ * that was ended under the machine) is noticed before that; and what it is asked later is not waited for. */
+static int make_sure(struct virtgpu *gpu)
+{
+    const uint32_t words[] = {APIR_COMMAND_NOTHING + gpu->base.command_base, 0, 0};
+    if (!gpu->is_uncertain)
+        return 0;
+    if (atomic_load_explicit(&gpu->gone, memory_order_relaxed))
+        return -ETIMEDOUT;
+    int ret = probe(gpu, words, sizeof words, SIGN_NS);
+    if (ret == -ETIMEDOUT)
+        atomic_store_explicit(&gpu->gone, true, memory_order_relaxed);
+    return ret;
+}
+
 static int map_blob(struct virtgpu *gpu, uint32_t bo, uint64_t size, void **data)
 {
     struct drm_virtgpu_map args = {.handle = bo};
     int ret = command(gpu, DRM_IOCTL_VIRTGPU_MAP, &args);
+    if (ret == 0)
+        ret = make_sure(gpu);
     if (ret < 0)
         return ret;
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, gpu->fd, (off_t)args.offset);
@@ -129,23 +183,6 @@ static void virtgpu_shm_destroy(struct apir_transport *transport, struct apir_sh
     *shm = (struct apir_shm){0};
 }
 
-/* fence_fd: NULL, or where an fd goes that is readable once the host has taken the commands. */
-static int execute(struct virtgpu *gpu, const void *payload, size_t size, int *fence_fd)
-{
-    if (size > APIR_MAX_FRAME)
-        return -EMSGSIZE;
-    struct drm_virtgpu_execbuffer args = {
-        .flags = VIRTGPU_EXECBUF_RING_IDX | (fence_fd ? VIRTGPU_EXECBUF_FENCE_FD_OUT : 0),
-        .size = (uint32_t)size,
-        .command = (uintptr_t)payload,
-        .fence_fd = -1,
-    };
-    int ret = command(gpu, DRM_IOCTL_VIRTGPU_EXECBUFFER, &args);
-    if (ret == 0 && fence_fd)
-        *fence_fd = args.fence_fd;
-    return ret == -ENODEV ? -EPIPE : ret; /* ENODEV: the device was unplugged */
-}
-
 static int virtgpu_submit(struct apir_transport *transport, const void *payload, size_t size)
 {
     return execute(virtgpu_of(transport), payload, size, NULL);
@@ -154,16 +191,7 @@ static int virtgpu_submit(struct apir_transport *transport, const void *payload,
 static int virtgpu_probe(struct apir_transport *transport, const void *payload, size_t size,
                          uint64_t timeout_ns)
 {
-    struct pollfd fence = {.fd = -1, .events = POLLIN};
-    int ret = execute(virtgpu_of(transport), payload, size, &fence.fd);
-    if (ret < 0)
-        return ret;
-    do
-        ret = poll(&fence, 1, (int)(timeout_ns / 1000000));
-    while (ret < 0 && errno == EINTR);
-    ret = ret > 0 ? 0 : ret == 0 ? -ETIMEDOUT : -errno;
-    apir_fd_close(&fence.fd);
-    return ret;
+    return probe(virtgpu_of(transport), payload, size, timeout_ns);
 }
 
 static int virtgpu_wait(struct apir_transport *transport, _Atomic uint32_t *word, uint32_t seen,
@@ -249,6 +277,7 @@ struct apir_transport *apir_transport_virtgpu_open(const struct apir_virtgpu_opt
              node.capset);
     gpu->fd = node.fd;
     gpu->alignment = blob_alignment();
+    gpu->is_uncertain = node.takes_nothing;
     gpu->busy = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 
     ret = init_context(gpu, node.capset);

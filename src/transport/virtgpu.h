@@ -13,6 +13,7 @@ struct apir_virtgpu_options;
 struct apir_virtgpu_node {
     int fd;          /* owned by whoever holds the struct; has no context yet */
     uint32_t capset; /* APIR_CAPSET_APIR or APIR_CAPSET_VENUS */
+    bool takes_nothing; /* the host takes APIR_COMMAND_NOTHING */
     char path[80];
 };
 

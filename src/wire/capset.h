@@ -12,6 +12,8 @@ enum {
     APIR_CAPSET_APIR = 10,       /* virtio-gpu capset id of APIR */
     APIR_CAPSET_SIZE = 24,       /* bytes of struct apir_capset */
     APIR_CAPSET_VERSION = 1,     /* apir_capset.version of an APIR host */
+    APIR_CAPSET_NOTHING = 2,     /* who offers the capset in this version, too, with the same data, takes
+                                    APIR_COMMAND_NOTHING */
     APIR_VENUS_COMMAND_BASE = 331, /* added to every command on a context of the Venus capset */
 };
 
@@ -30,6 +32,7 @@ enum apir_command {
     APIR_COMMAND_KICK = 18,        /* u32 queue, u32 0: the ring of that queue holds a request */
     APIR_COMMAND_SYNC = 19,        /* u32 number, u32 0: the host stores the number in the status page once it has taken
                                       all before: requests in rings do not wait for commands, nor for shared memory */
+    APIR_COMMAND_NOTHING = 20,     /* u32 0, u32 0; at any time: for the fence behind it, which tells that the host lives */
 };
 
 /* Handshake: u32 command, u32 flags, u32 status-page shm, u32 major, u32 minor (both of the deployed protocol), then

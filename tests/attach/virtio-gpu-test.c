@@ -306,6 +306,11 @@ static void only_our_capset_is_offered(void **state)
     head = send_command(device, &get, sizeof get);
     assert_int_equal(result_of(device, head), VIRTIO_GPU_RESP_OK_CAPSET);
     assert_true(apir_capset_is_apir(find_answer(device, head)->u.bytes + 24, find_answer(device, head)->size - 24));
+    get.capset_version = htole32(APIR_CAPSET_NOTHING);
+    assert_int_equal(command(device, &get, sizeof get), VIRTIO_GPU_RESP_OK_CAPSET);
+    get.capset_version = htole32(APIR_CAPSET_NOTHING + 1);
+    assert_int_equal(command(device, &get, sizeof get), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    get.capset_version = 0;
     get.capset_id = htole32(APIR_CAPSET_VENUS);
     assert_int_equal(command(device, &get, sizeof get), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }

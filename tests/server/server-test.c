@@ -119,6 +119,20 @@ static void handshake_under_a_venus_context_is_answered(void **state)
     assert_int_equal(tear_down(&f), 0);
 }
 
+static void nothing_may_be_asked_at_any_time(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const uint32_t words[] = {APIR_COMMAND_NOTHING, 0, 0}, venus[] = {APIR_COMMAND_NOTHING + APIR_VENUS_COMMAND_BASE, 0, 0};
+    set_up(&f);
+    raw_guest_submit(&f.guest, words, 3);
+    raw_guest_submit(&f.guest, venus, 3);
+    assert_true(raw_guest_handshake(&f.guest));
+    raw_guest_submit(&f.guest, words, 3);
+    raw_guest_sync(&f.guest);
+    assert_int_equal(tear_down(&f), 0);
+}
+
 static void calls_are_served_on_several_queues(void **state)
 {
     (void)state;
@@ -280,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_is_answered_with_both_versions),
         cmocka_unit_test(handshake_under_a_venus_context_is_answered),
+        cmocka_unit_test(nothing_may_be_asked_at_any_time),
         cmocka_unit_test(calls_are_served_on_several_queues),
         cmocka_unit_test(removal_of_memory_is_acknowledged),
         cmocka_unit_test(removal_of_a_ring_is_acknowledged),

@@ -34,6 +34,7 @@ struct device {
     alignas(8) uint8_t apir[APIR_MAX_CAPSET];
     alignas(8) uint8_t venus[APIR_MAX_CAPSET];
     size_t apir_size, venus_size;
+    uint32_t version; /* the highest of the capsets */
     bool has_names; /* the kernel can name contexts */
 };
 
@@ -51,9 +52,13 @@ static int get_param(const struct drm_virtgpu_getparam *args)
     return 0;
 }
 
-/* As the kernel does: as many bytes as both have. */
+/* As the kernel does: as many bytes as both have, of a version that is offered. */
 static int get_caps(const struct drm_virtgpu_get_caps *args)
 {
+    if (args->cap_set_ver > device->version) {
+        errno = EINVAL;
+        return -1;
+    }
     bool apir = args->cap_set_id == APIR_CAPSET_APIR;
     size_t size = apir ? device->apir_size : device->venus_size;
     memcpy((void *)(uintptr_t)args->addr, apir ? device->apir : device->venus, size < args->size ? size : args->size);
@@ -98,6 +103,7 @@ static int set_up(void **state)
     assert_true(fd >= 0);
     close(fd);
     d->has_names = true;
+    d->version = 1;
     *state = device = d;
     return 0;
 }
@@ -168,6 +174,21 @@ static void apir_capset_is_taken(void **state)
     assert_int_equal(find(d, APIR_VIRTGPU_CAPSET_VENUS, "no Venus capset"), -EOPNOTSUPP);
 }
 
+/* Only hosts that can go offer it; a deployed one would not know the command. */
+static void only_a_host_that_takes_nothing_is_asked_for_it(void **state)
+{
+    struct device *d = *state;
+    char reason[512];
+    struct apir_virtgpu_options options = {.dri_dir = d->dir};
+    offer_apir(d);
+    for (d->version = 1; d->version <= APIR_CAPSET_NOTHING; d->version++) {
+        struct apir_virtgpu_node node;
+        assert_int_equal(apir_virtgpu_node_find(&options, NULL, &node, reason, sizeof reason), 0);
+        assert_int_equal(node.takes_nothing, d->version == APIR_CAPSET_NOTHING);
+        close(node.fd);
+    }
+}
+
 static void apir_capset_goes_before_venus(void **state)
 {
     struct device *d = *state;
@@ -235,6 +256,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(apir_capset_is_taken),
+        TEST(only_a_host_that_takes_nothing_is_asked_for_it),
         TEST(apir_capset_goes_before_venus),
         TEST(venus_capset_with_apirs_data_is_taken),
         TEST(venus_capset_with_a_trailer_is_taken),
