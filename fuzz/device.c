@@ -1,6 +1,5 @@
 #include "device.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "fuzz.h"
@@ -41,8 +40,7 @@ void device_finish(struct device *device)
 void device_command(struct device *device, const void *bytes, uint32_t size)
 {
     struct apir_chain chain = {.head = device->commands};
-    struct apir_request request = {.size = size, .data = malloc(size ? size : 1)};
-    assert(request.data);
+    struct apir_request request = {.size = size, .data = world_alloc(size)};
     if (device->commands < DEVICE_COMMANDS) {
         device->commands++;
         memcpy(request.data, bytes, size);

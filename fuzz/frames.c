@@ -96,10 +96,11 @@ static void send_frame(struct stream *stream, struct reader *reader)
     struct apir_frame_header header = {.type = shape, .size = shape * UINT32_C(32)};
     int fd = shape % 4 == 0 ? world_make_fd(shape, 4096) : -1;
     memset(bytes, shape, sizeof bytes);
-    if (stream->capacity - stream->sent_size >= sizeof header + header.size &&
-        apir_link_send(&stream->link, header.type, bytes, header.size, fd) == 0) {
+    if (stream->capacity - stream->sent_size >= sizeof header + header.size) {
         note(stream, &header, sizeof header);
         note(stream, bytes, header.size);
+        if (apir_link_send(&stream->link, header.type, bytes, header.size, fd) < 0)
+            apir_link_end(&stream->link); /* it may have gone in part, and nothing may follow */
     }
     apir_fd_close(&fd);
 }
@@ -145,6 +146,8 @@ static void act(struct stream *stream, struct world *world, struct reader *reade
             apir_link_end(&stream->link);
         else if (action > 230)
             apir_fd_close(&stream->peer);
+        else if (action > 220)
+            world_starve(action / 8 - 26u);
         break;
     }
 }
@@ -159,8 +162,8 @@ static void send_frames(struct world *world, struct reader *reader)
         return;
     setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     stream.peer = ends[0];
-    stream.sent = malloc(stream.capacity);
-    stream.got = malloc(stream.capacity);
+    stream.sent = world_alloc(stream.capacity);
+    stream.got = world_alloc(stream.capacity);
     apir_link_init(&stream.link, &world->loop, &events, &stream);
     apir_link_open(&stream.link, ends[1]);
     while (reader->left > 0)

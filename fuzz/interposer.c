@@ -155,7 +155,7 @@ static void ask_capset(uint32_t set)
 {
     uint32_t version, size;
     virgl_renderer_get_cap_set(set, &version, &size);
-    void *data = malloc(size ? size : 1); /* of just that size, as hypervisors do */
+    void *data = world_alloc(size); /* of just that size, as hypervisors do */
     if (size > 0)
         virgl_renderer_fill_caps(set, version, data);
     free(data);
@@ -179,7 +179,7 @@ static void submit(struct reader *reader, uint32_t context)
     uint64_t fence = 1;
     if (how & 16)
         reader_copy(reader, words, (size_t)count * 4);
-    void *copy = malloc((size_t)count * 4 + 1);
+    void *copy = world_alloc((size_t)count * 4);
     memcpy(copy, words, (size_t)count * 4);
     if (how >= 0xf0)
         virgl_renderer_submit_cmd2(copy, (int)context, count, &fence, how & 1);
@@ -208,7 +208,9 @@ static void create_blob(struct hypervisor *hypervisor, struct reader *reader, ui
                                                             .ctx_id = context,
                                                             .blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
                                                             .size = (how % 16) * 2048};
-    if (how >= 0xe0)
+    if (how >= 0xf0)
+        args.size = (uint64_t)reader_u16(reader) << 20;
+    else if (how >= 0xe0)
         args.size = (uint64_t)reader_u32(reader) << 32 | reader_u32(reader);
     if ((how & 0xf0) == 0x10)
         args.blob_mem = how % 8;
@@ -217,25 +219,32 @@ static void create_blob(struct hypervisor *hypervisor, struct reader *reader, ui
     virgl_renderer_resource_create_blob(&args);
 }
 
-static void map(struct hypervisor *hypervisor, uint32_t resource, bool fixed)
+/* As the guest has asked for it; the hypervisor has room for that. */
+static uint64_t size_of(uint32_t resource)
+{
+    const struct apir_virgl_resource *ours = apir_resource_table_find(&apir_interposer_renderer()->resources, resource);
+    return ours ? ours->blob->size : PAGE;
+}
+
+static void map_fixed(struct hypervisor *hypervisor, uint32_t resource)
+{
+    size_t size = size_of(resource);
+    if (hypervisor->fixed_count == MAX_MAPS)
+        return;
+    void *data = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED)
+        return;
+    hypervisor->fixed[hypervisor->fixed_count].data = data;
+    hypervisor->fixed[hypervisor->fixed_count++].size = size;
+    virgl_renderer_resource_map_fixed(resource, data);
+}
+
+static void map(uint32_t resource)
 {
     void *data;
     uint64_t size;
-    if (!fixed) {
-        if (virgl_renderer_resource_map(resource, &data, &size) == 0)
-            *(volatile char *)data = *((volatile char *)data + size - 1);
-        return;
-    }
-    /* the window of a machine, as large as a blob may be here */
-    size = 16 * PAGE;
-    data = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (hypervisor->fixed_count < MAX_MAPS)
-        hypervisor->fixed[hypervisor->fixed_count].data = data,
-        hypervisor->fixed[hypervisor->fixed_count++].size = size;
-    else
-        munmap(data, size);
-    if (hypervisor->fixed_count < MAX_MAPS)
-        virgl_renderer_resource_map_fixed(resource, data);
+    if (virgl_renderer_resource_map(resource, &data, &size) == 0)
+        *(volatile char *)data = *((volatile char *)data + size - 1);
 }
 
 static void ask_about(struct hypervisor *hypervisor, uint32_t resource)
@@ -296,6 +305,8 @@ static void act_rarely(struct hypervisor *hypervisor, struct reader *reader, uin
         world_wait(what * 8u);
     else if (what < 200)
         hypervisor->world.no_workers = !hypervisor->world.no_workers;
+    else if (what < 220)
+        world_starve(what - 199u);
     else if (what < 230)
         virgl_renderer_context_create(context, 1, "x");
     else if (what < 240)
@@ -331,7 +342,10 @@ static void act(struct hypervisor *hypervisor, struct reader *reader)
         virgl_renderer_ctx_detach_resource((int)context, (int)resource);
         break;
     case 7:
-        map(hypervisor, resource, action & 16);
+        if (action & 16)
+            map_fixed(hypervisor, resource);
+        else
+            map(resource);
         break;
     case 8:
         virgl_renderer_resource_unmap(resource);
@@ -362,6 +376,7 @@ static void act(struct hypervisor *hypervisor, struct reader *reader)
 
 static void finish(struct hypervisor *hypervisor)
 {
+    world_starve(0);
     virgl_renderer_cleanup(hypervisor);
     for (int i = 0; i < 4; i++) {
         world_step(service_loop(), ALL);

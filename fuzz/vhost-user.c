@@ -24,7 +24,9 @@ enum {
     USED = 0x2000,
     COMMANDS = 0x10000,
     ANSWERS = 0x20000,
-    QUEUE_SIZE = 16,
+    QUEUE_SIZE = 256,
+    SLOTS = 32,   /* places for commands and answers */
+    MANY = 70,    /* commands: more than are handled at a time */
     MAX_FDS = 10, /* of a message, more than may be */
     ALL = 64,     /* events: more than there are at once */
 };
@@ -155,7 +157,7 @@ static void set_up(struct machine *machine, uint8_t how)
     send_state(machine, SET_VRING_ENABLE, how & 1, 1);
     if (!(how & 4))
         machine->offered = 0;
-    if (!(how & 2))
+    if (!(how & 2) || how == 14) /* or the window is never answered */
         return;
     const struct apir_vhost_header header = {.request = 9, .flags = APIR_VHOST_REPLY | APIR_VHOST_VERSION, .size = 8};
     const uint64_t result = how & 8 ? 1 : 0;
@@ -173,7 +175,7 @@ static void put(struct machine *machine, uint64_t offset, const void *bytes, siz
 /* A command in the ring, with an answer of so many bytes. */
 static void offer(struct machine *machine, const void *command, uint32_t size, uint32_t room)
 {
-    uint16_t slot = machine->offered % (QUEUE_SIZE / 2), head = slot * 2;
+    uint16_t slot = machine->offered % SLOTS, head = machine->offered % (QUEUE_SIZE / 2) * 2;
     const struct vring_desc descriptors[2] = {
         {GUEST + COMMANDS + slot * UINT64_C(1024), size, room ? VRING_DESC_F_NEXT : 0, head + 1},
         {GUEST + ANSWERS + slot * UINT64_C(1024), room, VRING_DESC_F_WRITE, 0}};
@@ -297,6 +299,29 @@ static void connect_front(struct machine *machine)
     eventfd_write(machine->door.listener.fd, 1);
 }
 
+static void offer_many(struct machine *machine, struct reader *reader)
+{
+    uint8_t bytes[DEVICE_MAX_COMMAND];
+    uint32_t size = device_make_command(reader, bytes);
+    for (int i = 0; i < MANY; i++)
+        offer(machine, bytes, size, 64);
+}
+
+/* The control queue is set up, written to by hand, or stopped, to go on later. */
+static void set_queue(struct machine *machine, struct reader *reader, uint8_t action)
+{
+    if (action < 128)
+        set_up(machine, action / 8);
+    else if (action < 160)
+        offer_many(machine, reader);
+    else if (action < 192)
+        send_state(machine, GET_VRING_BASE, 0, 0);
+    else if (action < 200)
+        world_starve(reader_u8(reader) % 16);
+    else
+        write_memory(machine, reader);
+}
+
 static void act_rarely(struct machine *machine, struct reader *reader, uint8_t action)
 {
     switch (action / 8 % 8) {
@@ -348,10 +373,7 @@ static void act(struct machine *machine, struct reader *reader)
         world_play_worker(&machine->world, reader);
         break;
     case 6:
-        if (action < 128)
-            set_up(machine, action / 8);
-        else
-            write_memory(machine, reader);
+        set_queue(machine, reader, action);
         break;
     default:
         act_rarely(machine, reader, action);
@@ -388,6 +410,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settle(&machine, 1);
     while (reader.left > 0)
         act(&machine, &reader);
+    world_starve(0);
     settle(&machine, ALL);
     if (size % 2)
         apir_vhost_user_stop(&machine.door, note_idle, NULL);

@@ -46,7 +46,9 @@ static void act(struct device *device, struct reader *reader)
     case ACTION_RARE:
         if (action > 200)
             apir_virtio_gpu_reset(&device->gpu, "the input says so");
-        else if (action < 20)
+        else if (action < 60)
+            world_starve(action / 8);
+        else if (action < 80)
             device->world.no_workers = !device->world.no_workers;
         break;
     case N_ACTIONS:

@@ -38,7 +38,10 @@ static void act(struct device *device, struct reader *reader)
         device_command(device, bytes, device_make_command(reader, bytes));
         break;
     default:
-        world_wait(action * UINT32_C(8));
+        if (action < 64)
+            world_starve(action / 8);
+        else
+            world_wait(action * UINT32_C(8));
         break;
     }
 }
@@ -46,6 +49,7 @@ static void act(struct device *device, struct reader *reader)
 /* All workers end: whatever waited for them goes on. */
 static void check_end(struct device *device)
 {
+    world_starve(0);
     for (unsigned i = 0; i < device->world.worker_count; i++)
         if (device->world.workers[i] >= 0)
             world_drop(device->world.workers[i], 1 << 24);

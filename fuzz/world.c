@@ -21,6 +21,7 @@ static struct {
     struct world *world;
     uint64_t now;
     FILE *nowhere;
+    unsigned starve; /* allocations until one fails; 0: none does */
 } state;
 
 /* ---- in place of others ---- */
@@ -69,7 +70,49 @@ void __wrap_apir_listener_close(struct apir_listener *listener)
     apir_fd_close(&listener->fd);
 }
 
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+static bool is_starved(void)
+{
+    if (state.starve == 0 || --state.starve > 0)
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_starved() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_starved() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return is_starved() ? NULL : __real_realloc(memory, size);
+}
+
 /* ---- the world ---- */
+
+void world_starve(unsigned n)
+{
+    state.starve = n;
+}
+
+void *world_alloc(size_t size)
+{
+    void *memory = __real_malloc(size ? size : 1);
+    FUZZ_CHECK(memory);
+    return memory;
+}
 
 static int lowest_fd(void)
 {
@@ -85,6 +128,7 @@ void world_init(struct world *world)
         state.nowhere = fopen("/dev/null", "we");
     state.world = world;
     state.now = UINT64_C(1) << 40;
+    state.starve = 0;
     world->lowest_fd = lowest_fd();
     world->log = (struct apir_log){.stream = state.nowhere, .level = APIR_LOG_DEBUG, .prefix = "fuzz"};
     world->options = (struct apir_worker_options){.path = "worker", .socket = "socket", .log_fd = -1};
@@ -95,6 +139,7 @@ void world_init(struct world *world)
 
 void world_finish(struct world *world)
 {
+    state.starve = 0;
     for (unsigned i = 0; i < world->worker_count; i++)
         apir_fd_close(&world->workers[i]);
     apir_fd_close(&world->front);

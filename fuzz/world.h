@@ -37,6 +37,12 @@ void world_finish(struct world *world);
 /* Handles what is ready in a loop, up to so many events and timers. */
 void world_step(struct apir_loop *loop, unsigned count);
 
+/* Has an allocation of the code under test fail, the n-th from now; 0: none. */
+void world_starve(unsigned n);
+
+/* Memory for a target itself, of just that size: never fails. free() it. */
+void *world_alloc(size_t size);
+
 /* Lets so much time pass. */
 void world_wait(unsigned ms);
 
