@@ -16,7 +16,7 @@ if(APIR_COVERAGE)
   target_compile_options(apir-flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
   target_link_options(apir-flags INTERFACE -fprofile-instr-generate)
 endif()
-if(APIR_FUZZ) # what libFuzzer learns from, harmless to all else; and several times as many inputs in the same time
+if(APIR_FUZZ AND NOT APIR_COVERAGE) # what libFuzzer learns from, harmless to all else; and several times as many inputs in the same time
   target_compile_options(apir-flags INTERFACE -fsanitize=fuzzer-no-link -O1)
 endif()
 if(APIR_SANITIZE_THREADS) # gcc warns of fences, which it knows less about; ours stand beside atomic accesses that it sees
