@@ -66,6 +66,8 @@ local_part() {
   backend_ops "ops in another numbering" "$run" local -- env GGML_VIRTGPU_SHUFFLE=7 \
     test-backend-ops test -b "$device" -o 'ADD,MUL_MAT,GELU,SWIGLU,ROPE,SOFT_MAX,SSM_SCAN' -p 'type_a=q4_0,type_b=f32,m=16,n=1,|ne'
   backend_ops "ops by 4 threads" "$run" local -- test-backend-ops test -j 4 -b "$device" -o 'ADD,RMS_NORM,ROPE'
+  # A driver that compiles programs, in the sandbox of its worker; more of it is in ./run suites.
+  backend_ops "an op on Vulkan" "$run" local --host-library vulkan -- test-backend-ops test -b '[virtgpu] Vulkan0' -o SQR
   model=$(small_model)
   check "test-opt" "$run" local -- test-opt
   check "test-thread-safety" "$run" local -- test-thread-safety -m "$model" -ngl 99 -np 4 -n 16 -p hello

@@ -227,7 +227,9 @@ static int fill(struct apir_settings *settings, const struct values *values, con
     log_problems(values, log);
     if (read_limits(options, log) < 0)
         return -EINVAL;
-    if (keep(arena, getenv("VIRGL_APIR_WORKER_USERS"), &options->user_base) < 0 || read_upstream(settings, log) < 0 ||
+    options->require_sandbox = read_number("VIRGL_APIR_REQUIRE_SANDBOX", 0, 1, 0);
+    if (keep(arena, getenv("VIRGL_APIR_WORKER_USERS"), &options->user_base) < 0 ||
+        keep(arena, getenv("VIRGL_APIR_SANDBOX_PATH"), &options->sandbox_paths) < 0 || read_upstream(settings, log) < 0 ||
         keep(arena, values->of[GGML_LIBRARY], &options->ggml_library) < 0 ||
         keep(arena, values->of[BACKEND_LIBRARY], &options->backend_library) < 0)
         return -ENOMEM;

@@ -24,7 +24,9 @@ static int set_up(void **state)
                                             "VIRGL_APIR_THREADS",
                                             "VIRGL_APIR_SINGLE_DEVICE",
                                             "VIRGL_APIR_UPSTREAM_FUNCTIONS",
-                                            "VIRGL_APIR_LIMITS"};
+                                            "VIRGL_APIR_LIMITS",
+                                            "VIRGL_APIR_SANDBOX_PATH",
+                                            "VIRGL_APIR_REQUIRE_SANDBOX"};
     (void)state;
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         unsetenv(variables[i]);
@@ -76,6 +78,21 @@ static void the_environment_is_used_when_nothing_is_configured(void **state)
     assert_int_equal(settings->options.threads, 7);
     assert_null(settings->options.socket);
     assert_int_equal(logged_size, 0);
+    apir_settings_destroy(settings);
+}
+
+static void the_sandbox_can_be_widened_and_required(void **state)
+{
+    (void)state;
+    struct apir_settings *settings = apir_settings_create(&config, 1, object, &logger);
+    assert_null(settings->options.sandbox_paths);
+    assert_false(settings->options.require_sandbox);
+    apir_settings_destroy(settings);
+    setenv("VIRGL_APIR_SANDBOX_PATH", "/srv/driver:/srv/data", 1);
+    setenv("VIRGL_APIR_REQUIRE_SANDBOX", "1", 1);
+    settings = apir_settings_create(&config, 1, object, &logger);
+    assert_string_equal(settings->options.sandbox_paths, "/srv/driver:/srv/data");
+    assert_true(settings->options.require_sandbox);
     apir_settings_destroy(settings);
 }
 
@@ -221,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_environment_is_used_when_nothing_is_configured),
+        TEST(the_sandbox_can_be_widened_and_required),
         TEST(what_guests_of_0_x_see_can_be_set),
         TEST(what_a_context_may_take_can_be_set),
         TEST(the_environment_is_ignored_once_a_key_is_set),

@@ -328,9 +328,45 @@ static void contexts_are_told_apart(void **state)
     tear_down(&b);
 }
 
+/* Counts, and lets nobody pass if told so. */
+struct confinement {
+    int calls;
+    bool good;
+};
+
+static bool confine(void *data)
+{
+    struct confinement *confinement = data;
+    confinement->calls++;
+    return confinement->good;
+}
+
+static uint32_t load_confined(struct confinement *confinement)
+{
+    struct fixture f;
+    set_up(&f, "/nowhere/backend.so");
+    f.options.confine = confine;
+    f.options.confine_data = confinement;
+    start(&f);
+    uint32_t code = load(&f);
+    tear_down(&f);
+    return code;
+}
+
+static void the_sandbox_is_completed_once_the_library_is_initialised(void **state)
+{
+    (void)state;
+    struct confinement good = {.good = true}, bad = {.good = false};
+    assert_int_equal(load_confined(&good), APIR_UPSTREAM_LOAD_CODE_SUCCESS);
+    assert_int_equal(good.calls, 1);
+    assert_int_not_equal(load_confined(&bad), APIR_UPSTREAM_LOAD_CODE_SUCCESS);
+    assert_int_equal(bad.calls, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_sandbox_is_completed_once_the_library_is_initialised),
         cmocka_unit_test(results_come_back),
         cmocka_unit_test(room_is_told),
         cmocka_unit_test(code_of_a_function_is_passed_on),
