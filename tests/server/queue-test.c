@@ -67,7 +67,7 @@ static int gate(void *data, struct apir_arena *scratch, struct apir_load_library
         pthread_cond_wait(&f->changed, &f->lock);
     f->order++;
     pthread_mutex_unlock(&f->lock);
-    reply->message = reply->library = reply->ggml_version = "";
+    reply->message = reply->library = reply->ggml_version = reply->sandbox = reply->sandbox_lacks = "";
     return 0;
 }
 
