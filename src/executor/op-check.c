@@ -158,8 +158,8 @@ static bool has_elements(const struct ggml_tensor *op)
 
 bool apir_op_check_runs(const struct ggml_tensor *op)
 {
-    return op->op != GGML_OP_NONE && op->op != GGML_OP_RESHAPE && op->op != GGML_OP_VIEW &&
-           op->op != GGML_OP_PERMUTE && op->op != GGML_OP_TRANSPOSE;
+    return op->op != GGML_OP_NONE && op->op != GGML_OP_RESHAPE && op->op != GGML_OP_VIEW && op->op != GGML_OP_PERMUTE &&
+           op->op != GGML_OP_TRANSPOSE;
 }
 
 static const char *check_sources(const struct op_rule *rule, const struct ggml_tensor *op)

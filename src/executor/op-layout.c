@@ -18,8 +18,8 @@ static bool is_packed(const struct ggml_tensor *tensor, int64_t block, size_t si
     return true;
 }
 
-/* Whether elements of different indices are in different bytes, unless there are none: else their number is no measure of
- * the memory that a kernel reaches which does not look at every stride. */
+/* Whether elements of different indices are in different bytes, unless there are none: else their number is no measure
+ * of the memory that a kernel reaches which does not look at every stride. */
 static bool is_spread(const struct ggml_tensor *tensor, int64_t block, size_t size)
 {
     if (ggml_is_empty(tensor))
@@ -57,19 +57,26 @@ static bool are_all(const struct ggml_tensor *op, bool (*is)(const struct ggml_t
     return true;
 }
 
+/* As ggml_is_contiguous_1(), but also where a dimension is 1: kernels that count rows through all dimensions take the
+ * second stride for each. */
+static bool is_padded(const struct ggml_tensor *tensor)
+{
+    return has_dense_rows(tensor) && tensor->nb[1] >= ggml_row_size(tensor->type, tensor->ne[0]) &&
+           tensor->nb[2] == tensor->nb[1] * (size_t)tensor->ne[1] &&
+           tensor->nb[3] == tensor->nb[2] * (size_t)tensor->ne[2];
+}
+
 /* Whether strides are what ggml gives a tensor that it makes. */
 static bool is_new(const struct ggml_tensor *tensor)
 {
-    return has_dense_rows(tensor) && tensor->nb[1] == ggml_row_size(tensor->type, tensor->ne[0]) &&
-           tensor->nb[2] == tensor->nb[1] * (size_t)tensor->ne[1] &&
-           tensor->nb[3] == tensor->nb[2] * (size_t)tensor->ne[2];
+    return tensor->nb[1] == ggml_row_size(tensor->type, tensor->ne[0]) && is_padded(tensor);
 }
 
 bool apir_op_lies_well(const struct ggml_tensor *op, unsigned layout)
 {
     return is_sane(op) && are_all(op, is_sane) && (!(layout & APIR_OP_NEW) || is_new(op)) &&
-           (!(layout & APIR_OP_DENSE) || (ggml_is_contiguous(op) && are_all(op, ggml_is_contiguous))) &&
-           (!(layout & APIR_OP_PADDED) || are_all(op, ggml_is_contiguous_1));
+           (!(layout & APIR_OP_DENSE) || (is_new(op) && are_all(op, is_new))) &&
+           (!(layout & APIR_OP_PADDED) || are_all(op, is_padded));
 }
 
 /* Blocks are written only where they lie densely, and numbers of them read only with nothing between. */
@@ -88,5 +95,6 @@ bool apir_op_lies_well_on_cpu(const struct ggml_tensor *op, unsigned layout)
         return false;
     if (layout & APIR_OP_CPU_ALL_ROWS && !are_all(op, has_dense_rows))
         return false;
-    return !(layout & (APIR_OP_CPU_ROWS | APIR_OP_CPU_ALL_ROWS)) || (has_dense_rows(op) && (!op->src[0] || has_dense_rows(op->src[0])));
+    return !(layout & (APIR_OP_CPU_ROWS | APIR_OP_CPU_ALL_ROWS)) ||
+           (has_dense_rows(op) && (!op->src[0] || has_dense_rows(op->src[0])));
 }

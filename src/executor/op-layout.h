@@ -16,7 +16,8 @@ enum apir_op_layout {
     APIR_OP_CPU_DENSE = 32,    /* the first source and the result are dense */
 };
 
-/* Whether elements lie as they have to on any device: as the layout, a set of the above, says, and none over another. */
+/* Whether elements lie as they have to on any device: as the layout, a set of the above, says, and none over another.
+ */
 bool apir_op_lies_well(const struct ggml_tensor *op, unsigned layout);
 
 /* Whether they also do for ggml's backend for the CPU. */

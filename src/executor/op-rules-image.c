@@ -28,9 +28,8 @@ bool apir_op_conv_transpose_1d(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *kernel = op->src[0], *in = op->src[1];
     int64_t stride = op->op_params[0];
-    return apir_op_params_from(op, 0, 0, 1) && op->op_params[1] == 0 && op->op_params[2] == 1 &&
-           ggml_is_matrix(in) && kernel->ne[2] == in->ne[1] && kernel->ne[3] == 1 && kernel->ne[0] <= INT32_MAX &&
-           in->ne[0] <= INT32_MAX &&
+    return apir_op_params_from(op, 0, 0, 1) && op->op_params[1] == 0 && op->op_params[2] == 1 && ggml_is_matrix(in) &&
+           kernel->ne[2] == in->ne[1] && kernel->ne[3] == 1 && kernel->ne[0] <= INT32_MAX && in->ne[0] <= INT32_MAX &&
            apir_op_is(op, (in->ne[0] - 1) * stride + kernel->ne[0], kernel->ne[1], in->ne[2], 1);
 }
 
@@ -216,7 +215,7 @@ bool apir_op_rel_pos(const struct ggml_tensor *op)
 bool apir_op_add_rel_pos(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *w = op->src[1], *h = op->src[2];
-    return ggml_are_same_shape(op, a) && ggml_are_same_shape(w, h) && ggml_is_contiguous(a) &&
-           ggml_is_contiguous(op) && ggml_is_contiguous(w) && ggml_is_contiguous(h) && w->ne[3] == a->ne[2] &&
+    return ggml_are_same_shape(op, a) && ggml_are_same_shape(w, h) && ggml_is_contiguous(a) && ggml_is_contiguous(op) &&
+           ggml_is_contiguous(w) && ggml_is_contiguous(h) && w->ne[3] == a->ne[2] &&
            apir_op_times(w->ne[0], w->ne[0]) == a->ne[0] && apir_op_times(w->ne[1], w->ne[2]) == a->ne[1];
 }

@@ -12,8 +12,9 @@ static bool has_good_hint(const struct ggml_tensor *op)
 bool apir_op_mul_mat(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1];
-    return has_good_hint(op) && a->ne[0] == b->ne[0] && apir_op_divides(a->ne[2], b->ne[2]) && apir_op_divides(a->ne[3], b->ne[3]) &&
-           !ggml_is_transposed(a) && apir_op_is(op, a->ne[1], b->ne[1], b->ne[2], b->ne[3]);
+    return has_good_hint(op) && a->ne[0] == b->ne[0] && apir_op_divides(a->ne[2], b->ne[2]) &&
+           apir_op_divides(a->ne[3], b->ne[3]) && !ggml_is_transposed(a) &&
+           apir_op_is(op, a->ne[1], b->ne[1], b->ne[2], b->ne[3]);
 }
 
 /* Of the matrices in a, each column of b is multiplied with those that ids has for it. */
@@ -21,8 +22,7 @@ bool apir_op_mul_mat_id(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *ids = op->src[2];
     return ids->type == GGML_TYPE_I32 && b->type == GGML_TYPE_F32 && a->ne[0] == b->ne[0] && a->ne[3] == 1 &&
-           b->ne[3] == 1 &&
-           !ggml_is_transposed(a) && apir_op_is(ids, ids->ne[0], b->ne[2], 1, 1) &&
+           b->ne[3] == 1 && !ggml_is_transposed(a) && apir_op_is(ids, ids->ne[0], b->ne[2], 1, 1) &&
            apir_op_divides(b->ne[1], ids->ne[0]) && apir_op_is(op, a->ne[1], ids->ne[0], b->ne[2], 1);
 }
 
@@ -85,16 +85,16 @@ static bool rotates(const struct ggml_tensor *op, int32_t dims, int32_t offset)
     }
 }
 
-/* b has the positions, c perhaps a factor for each pair that is rotated. ggml's kernels read factors for the other pairs
- * too, and forget them: rows that are longer than any model's are not let do so. */
+/* b has the positions, c perhaps a factor for each pair that is rotated. ggml's kernels read factors for the other
+ * pairs too, and forget them: rows that are longer than any model's are not let do so. */
 bool apir_op_rope(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *c = op->src[2];
     int32_t dims = op->op_params[ROPE_DIMS], offset = op->op_params[ROPE_OFFSET];
     int64_t positions = a->ne[2] * (op->op_params[ROPE_MODE] & GGML_ROPE_TYPE_MROPE ? 4 : 1);
     return ggml_are_same_shape(op, a) && a->ne[0] % 2 == 0 && b->type == GGML_TYPE_I32 &&
-           apir_op_is(b, positions, 1, 1, 1) && dims > 0 &&
-           dims % 2 == 0 && offset >= 0 && offset % 2 == 0 && rotates(op, dims, offset) &&
+           apir_op_is(b, positions, 1, 1, 1) && dims > 0 && dims % 2 == 0 && offset >= 0 && offset % 2 == 0 &&
+           rotates(op, dims, offset) &&
            (!c || (c->type == GGML_TYPE_F32 && ggml_is_vector(c) && c->ne[0] >= dims / 2 &&
                    (c->ne[0] >= a->ne[0] / 2 || a->ne[0] <= ROPE_MAX_ROW)));
 }
@@ -147,16 +147,16 @@ bool apir_op_ssm_scan(const struct ggml_tensor *op)
     int64_t d_state = s->ne[0], head_dim = x->ne[0], n_head = x->ne[1], n_tokens = x->ne[2], n_seqs = x->ne[3];
     int32_t snapshots = op->op_params[0];
     return snapshots >= 1 && ggml_is_contiguous(s) && ggml_is_contiguous(dt) && ggml_is_contiguous(A) &&
-           has_dense_pairs(x) && has_dense_pairs(B) && has_dense_pairs(C) && s->ne[1] == head_dim && s->ne[2] == n_head && s->ne[3] >= 1 &&
-           apir_op_is(dt, n_head, n_tokens, n_seqs, 1) && apir_op_is(A, A->ne[0], n_head, 1, 1) &&
-           (A->ne[0] == 1 || (A->ne[0] == d_state && snapshots == 1)) && ggml_are_same_shape(B, C) &&
-           apir_op_is(B, d_state, B->ne[1], n_tokens, n_seqs) && apir_op_divides(B->ne[1], n_head) &&
-           ids->type == GGML_TYPE_I32 && apir_op_is(ids, n_seqs, 1, 1, 1) &&
+           has_dense_pairs(x) && has_dense_pairs(B) && has_dense_pairs(C) && s->ne[1] == head_dim &&
+           s->ne[2] == n_head && s->ne[3] >= 1 && apir_op_is(dt, n_head, n_tokens, n_seqs, 1) &&
+           apir_op_is(A, A->ne[0], n_head, 1, 1) && (A->ne[0] == 1 || (A->ne[0] == d_state && snapshots == 1)) &&
+           ggml_are_same_shape(B, C) && apir_op_is(B, d_state, B->ne[1], n_tokens, n_seqs) &&
+           apir_op_divides(B->ne[1], n_head) && ids->type == GGML_TYPE_I32 && apir_op_is(ids, n_seqs, 1, 1, 1) &&
            packs(op, ggml_nelements(x), d_state * head_dim * n_head, apir_op_times(snapshots, n_seqs));
 }
 
-/* Of linear attention: the first sources [size, heads, tokens], the last a row of states for each sequence; the result has
- * a row for each token, and then the new states. */
+/* Of linear attention: the first sources [size, heads, tokens], the last a row of states for each sequence; the result
+ * has a row for each token, and then the new states. */
 static bool is_linear(const struct ggml_tensor *op, int n_like, int state_index)
 {
     const struct ggml_tensor *a = op->src[0], *state = op->src[state_index];
@@ -173,8 +173,7 @@ bool apir_op_wkv6(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *first = op->src[3];
     return is_linear(op, 3, 5) && ggml_are_same_shape(op->src[0], op->src[4]) && ggml_is_contiguous(op->src[4]) &&
-           ggml_is_contiguous(first) &&
-           ggml_nelements(first) == apir_op_times(op->src[0]->ne[0], op->src[0]->ne[1]);
+           ggml_is_contiguous(first) && ggml_nelements(first) == apir_op_times(op->src[0]->ne[0], op->src[0]->ne[1]);
 }
 
 bool apir_op_gated_linear(const struct ggml_tensor *op)
@@ -217,8 +216,8 @@ bool apir_op_indexer(const struct ggml_tensor *op)
     const struct ggml_tensor *q = op->src[0], *k = op->src[1], *weights = op->src[2], *mask = op->src[3];
     return q->ne[0] == k->ne[0] && k->ne[1] == 1 && k->ne[3] == q->ne[3] &&
            apir_op_is(weights, q->ne[1], q->ne[2], 1, q->ne[3]) && mask->type == GGML_TYPE_F16 &&
-           weights->type == GGML_TYPE_F32 && apir_op_is(mask, k->ne[2], q->ne[2], 1, mask->ne[3]) && apir_op_divides(mask->ne[3], q->ne[3]) &&
-           apir_op_is(op, k->ne[2], q->ne[2], 1, q->ne[3]);
+           weights->type == GGML_TYPE_F32 && apir_op_is(mask, k->ne[2], q->ne[2], 1, mask->ne[3]) &&
+           apir_op_divides(mask->ne[3], q->ne[3]) && apir_op_is(op, k->ne[2], q->ne[2], 1, q->ne[3]);
 }
 
 enum {
@@ -247,7 +246,7 @@ bool apir_op_hc_post(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *x = op->src[0], *residual = op->src[1], *post = op->src[2], *comb = op->src[3];
     int64_t streams = residual->ne[1], tokens = x->ne[1];
-    return streams > 0 && apir_op_is(x, x->ne[0], tokens, 1, 1) &&
-           apir_op_is(residual, x->ne[0], streams, tokens, 1) && apir_op_is(post, streams, tokens, 1, 1) &&
-           (!comb || apir_op_is(comb, streams, streams, tokens, 1)) && ggml_are_same_shape(op, residual);
+    return streams > 0 && apir_op_is(x, x->ne[0], tokens, 1, 1) && apir_op_is(residual, x->ne[0], streams, tokens, 1) &&
+           apir_op_is(post, streams, tokens, 1, 1) && (!comb || apir_op_is(comb, streams, streams, tokens, 1)) &&
+           ggml_are_same_shape(op, residual);
 }

@@ -37,8 +37,7 @@ bool apir_op_add_id(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *ids = op->src[2];
     return ggml_are_same_shape(op, a) && ids->type == GGML_TYPE_I32 && b->type == GGML_TYPE_F32 &&
-           a->ne[0] == b->ne[0] && a->ne[3] == 1 &&
-           apir_op_is(ids, a->ne[1], a->ne[2], 1, 1);
+           a->ne[0] == b->ne[0] && a->ne[3] == 1 && apir_op_is(ids, a->ne[1], a->ne[2], 1, 1);
 }
 
 bool apir_op_add1(const struct ggml_tensor *op)
@@ -155,7 +154,8 @@ bool apir_op_copy(const struct ggml_tensor *op)
 bool apir_op_get_rows(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1];
-    return (op->type == GGML_TYPE_I32) == (a->type == GGML_TYPE_I32) && b->type == GGML_TYPE_I32 && a->ne[2] == b->ne[1] && a->ne[3] == b->ne[2] && b->ne[3] == 1 &&
+    return (op->type == GGML_TYPE_I32) == (a->type == GGML_TYPE_I32) && b->type == GGML_TYPE_I32 &&
+           a->ne[2] == b->ne[1] && a->ne[3] == b->ne[2] && b->ne[3] == 1 &&
            apir_op_is(op, a->ne[0], b->ne[0], b->ne[1], b->ne[2]);
 }
 
@@ -172,8 +172,7 @@ bool apir_op_set_rows(const struct ggml_tensor *op)
     const struct ggml_tensor *a = op->src[0], *b = op->src[1], *to = op->src[2];
     return (b->type == GGML_TYPE_I32 || b->type == GGML_TYPE_I64) && a->ne[0] == op->ne[0] && a->ne[1] == b->ne[0] &&
            a->ne[2] == op->ne[2] && a->ne[3] == op->ne[3] && apir_op_divides(b->ne[1], a->ne[2]) &&
-           apir_op_divides(b->ne[2], a->ne[3]) && b->ne[3] == 1 &&
-           (!to || stands_for(op, to));
+           apir_op_divides(b->ne[2], a->ne[3]) && b->ne[3] == 1 && (!to || stands_for(op, to));
 }
 
 bool apir_op_diag(const struct ggml_tensor *op)

@@ -1,6 +1,6 @@
-/* The rules of op-check.c that need more than a comparison of shapes: each tells whether the sources, the parameters and
- * the shape of a node fit, as ggml.h has it at the function that makes such a node. Its sources are there; no product of dimensions
- * of one tensor is more than 2^48, even if it is empty. */
+/* The rules of op-check.c that need more than a comparison of shapes: each tells whether the sources, the parameters
+ * and the shape of a node fit, as ggml.h has it at the function that makes such a node. Its sources are there; no
+ * product of dimensions of one tensor is more than 2^48, even if it is empty. */
 #ifndef APIR_EXECUTOR_OP_RULES_H
 #define APIR_EXECUTOR_OP_RULES_H
 

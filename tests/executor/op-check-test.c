@@ -40,12 +40,12 @@ static void every_op_has_a_rule(void **state)
     assert_false(apir_op_check_knows(GGML_OP_COUNT));
 }
 
-/* Of every op with a rule there is a sample, so that changes to it are tried; views run nothing, and what adds one number to
- * all has been given up by ggml. */
+/* Of every op with a rule there is a sample, so that changes to it are tried; views run nothing, and what adds one
+ * number to all has been given up by ggml. */
 static void what_ggml_makes_passes(void **state)
 {
     enum { VARIANTS = 60 };
-    bool seen[GGML_OP_COUNT] = {[GGML_OP_NONE] = true, [GGML_OP_RESHAPE] = true, [GGML_OP_VIEW] = true,
+    bool seen[GGML_OP_COUNT] = {[GGML_OP_NONE] = true,    [GGML_OP_RESHAPE] = true,   [GGML_OP_VIEW] = true,
                                 [GGML_OP_PERMUTE] = true, [GGML_OP_TRANSPOSE] = true, [GGML_OP_ADD1] = true};
     for (unsigned n = 0; n < op_sample_count(); n++) {
         for (unsigned variant = 0; variant < VARIANTS; variant++) {

@@ -1,7 +1,7 @@
-/* Takes nodes that ggml makes, changes something about them, and has ggml's CPU backend compute what op-check.c lets pass,
- * each tensor in memory with no page beside it. A kernel that reads or writes what is not the node's ends a child of this
- * program; that is a finding, and a rule is missing. So is one that ggml aborts for. Arguments, for more than the few of the
- * test: the number of mutants, a seed, a library with a backend for the CPU. */
+/* Takes nodes that ggml makes, changes something about them, and has ggml's CPU backend compute what op-check.c lets
+ * pass, each tensor in memory with no page beside it. A kernel that reads or writes what is not the node's ends a child
+ * of this program; that is a finding, and a rule is missing. So is one that ggml aborts for. Arguments, for more than
+ * the few of the test: the number of mutants, a seed, a library with a backend for the CPU. */
 #include <ggml-backend.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,7 +23,7 @@
 
 enum {
     PAGE = 4096,
-    SLOT = 256 * PAGE, /* memory of a tensor */
+    SLOT = 256 * PAGE,              /* memory of a tensor */
     SLOT_BEFORE = GGML_MAX_SRC + 1, /* of the node before */
     N_SLOTS,
     MAX_FINDINGS = 400,
@@ -34,7 +34,7 @@ enum {
 
 /* Of the children, in memory that outlives them. */
 struct progress {
-    uint64_t next;          /* mutant to be tried */
+    uint64_t next; /* mutant to be tried */
     uint64_t accepted, computed;
     char node[MAX_TEXT];    /* the node being computed */
     char message[MAX_TEXT]; /* of ggml, before it aborts */
@@ -73,8 +73,8 @@ static unsigned pick(uint64_t *state, unsigned n)
 
 /* --- memory of ggml's own --- */
 
-/* What C++ code allocates as an array, which is how the backend gets the memory that kernels work in: with no page behind
- * it either. In front of it is its size. */
+/* What C++ code allocates as an array, which is how the backend gets the memory that kernels work in: with no page
+ * behind it either. In front of it is its size. */
 void *guarded_alloc(size_t size) __asm__("_Znam") __attribute__((visibility("default")));
 void guarded_free(void *memory) __asm__("_ZdaPv") __attribute__((visibility("default")));
 
@@ -113,14 +113,31 @@ static void change_shape(struct ggml_tensor *tensor, uint64_t *random)
     int64_t *ne = &tensor->ne[pick(random, GGML_MAX_DIMS)], *other = &tensor->ne[pick(random, GGML_MAX_DIMS)];
     int64_t old = *ne;
     switch (pick(random, 9)) {
-    case 0: *ne = old + 1; break;
-    case 1: *ne = old > 0 ? old - 1 : 0; break;
-    case 2: *ne = old * 2; break;
-    case 3: *ne = old / 2; break;
-    case 4: *ne = 1; break;
-    case 5: *ne = 0; break;
-    case 6: *ne = pick(random, 300); break;
-    default: *ne = *other; *other = old; break;
+    case 0:
+        *ne = old + 1;
+        break;
+    case 1:
+        *ne = old > 0 ? old - 1 : 0;
+        break;
+    case 2:
+        *ne = old * 2;
+        break;
+    case 3:
+        *ne = old / 2;
+        break;
+    case 4:
+        *ne = 1;
+        break;
+    case 5:
+        *ne = 0;
+        break;
+    case 6:
+        *ne = pick(random, 300);
+        break;
+    default:
+        *ne = *other;
+        *other = old;
+        break;
     }
     if (pick(random, 4))
         pack_densely(tensor);
@@ -131,11 +148,22 @@ static void change_strides(struct ggml_tensor *tensor, uint64_t *random)
     size_t *nb = &tensor->nb[pick(random, GGML_MAX_DIMS)], *other = &tensor->nb[pick(random, GGML_MAX_DIMS)];
     size_t old = *nb;
     switch (pick(random, 6)) {
-    case 0: *nb = old * 2; break;
-    case 1: *nb = old / 2; break;
-    case 2: *nb = 0; break;
-    case 3: *nb = ggml_type_size(tensor->type) * pick(random, 300); break;
-    default: *nb = *other; *other = old; break;
+    case 0:
+        *nb = old * 2;
+        break;
+    case 1:
+        *nb = old / 2;
+        break;
+    case 2:
+        *nb = 0;
+        break;
+    case 3:
+        *nb = ggml_type_size(tensor->type) * pick(random, 300);
+        break;
+    default:
+        *nb = *other;
+        *other = old;
+        break;
     }
 }
 
@@ -164,16 +192,25 @@ static void change_type(struct ggml_tensor *tensor, uint64_t *random)
 
 static void change_parameter(struct ggml_tensor *op, uint64_t *random)
 {
-    static const int32_t values[] = {0,       1,       2,  3,  4,   7,   8,          10,         24, 40, -1, -2, 100, 255, 256,
-                                     0x10000, 0x100000, INT32_MAX, INT32_MIN, 0x7fc00000, 0x7f800000, 0x3f800000};
+    static const int32_t values[] = {0,        1,         2,         3,          4,          7,         8,   10,
+                                     24,       40,        -1,        -2,         100,        255,       256, 0x10000,
+                                     0x100000, INT32_MAX, INT32_MIN, 0x7fc00000, 0x7f800000, 0x3f800000};
     int32_t *param = &op->op_params[pick(random, GGML_MAX_OP_PARAMS / sizeof(int32_t))];
     if (pick(random, 3))
         param = &op->op_params[pick(random, 7)];
     switch (pick(random, 4)) {
-    case 0: *param += 1; break;
-    case 1: *param -= 1; break;
-    case 2: *param = (int32_t)pick(random, 64); break;
-    default: *param = values[pick(random, sizeof values / sizeof *values)]; break;
+    case 0:
+        *param += 1;
+        break;
+    case 1:
+        *param -= 1;
+        break;
+    case 2:
+        *param = (int32_t)pick(random, 64);
+        break;
+    default:
+        *param = values[pick(random, sizeof values / sizeof *values)];
+        break;
     }
 }
 
@@ -199,13 +236,34 @@ static void change(struct ggml_tensor *op, uint64_t *random)
 {
     struct ggml_tensor *tensor = pick_tensor(op, random);
     switch (pick(random, 16)) {
-    case 0: case 1: case 2: case 3: case 4: change_shape(tensor, random); break;
-    case 5: case 6: case 7: change_strides(tensor, random); break;
-    case 8: permute(tensor, random); break;
-    case 9: case 10: change_type(tensor, random); break;
-    case 11: change_sources(op, random); break;
-    case 12: op->op = (enum ggml_op)pick(random, GGML_OP_COUNT); break;
-    default: change_parameter(op, random); break;
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+        change_shape(tensor, random);
+        break;
+    case 5:
+    case 6:
+    case 7:
+        change_strides(tensor, random);
+        break;
+    case 8:
+        permute(tensor, random);
+        break;
+    case 9:
+    case 10:
+        change_type(tensor, random);
+        break;
+    case 11:
+        change_sources(op, random);
+        break;
+    case 12:
+        op->op = (enum ggml_op)pick(random, GGML_OP_COUNT);
+        break;
+    default:
+        change_parameter(op, random);
+        break;
     }
 }
 
@@ -248,7 +306,8 @@ static void fill(struct ggml_tensor *tensor, size_t size, uint64_t *random)
     memset(tensor->data, 0, size);
     if (is_float)
         for (size_t i = 0; i < size / sizeof(float); i++)
-            memcpy((char *)tensor->data + i * sizeof(float), &(float){(float)pick(random, 100) / 50 - 1}, sizeof(float));
+            memcpy((char *)tensor->data + i * sizeof(float), &(float){(float)pick(random, 100) / 50 - 1},
+                   sizeof(float));
     else if (tensor->type != GGML_TYPE_I32 && tensor->type != GGML_TYPE_I64)
         memset(tensor->data, 0x2b, size);
 }
@@ -257,7 +316,8 @@ static void fill(struct ggml_tensor *tensor, size_t size, uint64_t *random)
 static bool place(const struct program *p, struct ggml_tensor *tensor, unsigned slot, size_t slack, uint64_t *random)
 {
     size_t size = reach(tensor) + slack;
-    if (size > SLOT || (reach(tensor) == 0 && !ggml_is_empty(tensor)) || (size_t)tensor->ne[0] % (size_t)ggml_blck_size(tensor->type))
+    if (size > SLOT || (reach(tensor) == 0 && !ggml_is_empty(tensor)) ||
+        (size_t)tensor->ne[0] % (size_t)ggml_blck_size(tensor->type))
         return false;
     char *start = p->slots + (size_t)slot * (SLOT + 2 * PAGE) + PAGE;
     tensor->data = pick(random, 4) ? start + SLOT - size : start;
@@ -274,11 +334,13 @@ static size_t over_read(const struct ggml_tensor *op, unsigned source)
     return is_rope && source == 2 ? (size_t)op->ne[0] * sizeof(float) / 2 : 0;
 }
 
-/* The first source, if it is a node that can be computed before: one sample has two, since backends make one of them. */
+/* The first source, if it is a node that can be computed before: one sample has two, since backends make one of them.
+ */
 static struct ggml_tensor *find_node_before(const struct ggml_tensor *op)
 {
     struct ggml_tensor *before = op->src[0];
-    return before && before->op == GGML_OP_RMS_NORM && !apir_op_check(before) && apir_op_check_cpu(before) ? before : NULL;
+    return before && before->op == GGML_OP_RMS_NORM && !apir_op_check(before) && apir_op_check_cpu(before) ? before
+                                                                                                           : NULL;
 }
 
 static bool place_all(const struct program *p, struct ggml_tensor *op, uint64_t *random)
@@ -330,7 +392,8 @@ static void compute(const struct program *p, struct ggml_context *context, struc
 }
 
 /* The node that is mutant number n, with memory if it is to be computed. */
-static struct ggml_tensor *make_mutant(const struct program *p, struct ggml_context *context, uint64_t n, bool *accepted)
+static struct ggml_tensor *make_mutant(const struct program *p, struct ggml_context *context, uint64_t n,
+                                       bool *accepted)
 {
     uint64_t random = p->seed + n * UINT64_C(0x632be59bd9b4e019);
     struct ggml_tensor *op = op_sample(context, pick(&random, op_sample_count()), pick(&random, 1000));
@@ -366,7 +429,9 @@ static void keep_place(int signal, siginfo_t *info, void *unused)
 {
     (void)unused;
     ptrdiff_t offset = (char *)info->si_addr - running->slots, size = SLOT + 2 * PAGE;
-    const char *where = offset < 0 || offset >= size * N_SLOTS ? "elsewhere" : offset % size < size / 2 ? "before" : "behind";
+    const char *where = offset < 0 || offset >= size * N_SLOTS ? "elsewhere"
+                        : offset % size < size / 2             ? "before"
+                                                               : "behind";
     snprintf(running->progress->message, sizeof running->progress->message, "%s %s", where,
              offset / size == GGML_MAX_SRC ? "the result" : "a source");
     sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
@@ -465,6 +530,8 @@ static unsigned run(struct program *p)
     }
     report(p, findings, n);
     free(findings);
+    ggml_backend_buffer_free(p->buffer);
+    ggml_backend_free(p->backend);
     return n;
 }
 

@@ -44,10 +44,10 @@ static enum ggml_type float_type(const struct maker *m)
 static enum ggml_type weight_type(const struct maker *m)
 {
     static const enum ggml_type types[] = {
-        GGML_TYPE_F32,  GGML_TYPE_F16,  GGML_TYPE_BF16,   GGML_TYPE_Q4_0,    GGML_TYPE_Q4_1,   GGML_TYPE_Q5_0,
-        GGML_TYPE_Q5_1, GGML_TYPE_Q8_0, GGML_TYPE_Q2_K,   GGML_TYPE_Q3_K,    GGML_TYPE_Q4_K,   GGML_TYPE_Q5_K,
-        GGML_TYPE_Q6_K, GGML_TYPE_IQ1_S, GGML_TYPE_IQ2_XS, GGML_TYPE_IQ3_XXS, GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS,
-        GGML_TYPE_TQ1_0, GGML_TYPE_TQ2_0, GGML_TYPE_MXFP4, GGML_TYPE_NVFP4,
+        GGML_TYPE_F32,   GGML_TYPE_F16,   GGML_TYPE_BF16,   GGML_TYPE_Q4_0,    GGML_TYPE_Q4_1,   GGML_TYPE_Q5_0,
+        GGML_TYPE_Q5_1,  GGML_TYPE_Q8_0,  GGML_TYPE_Q2_K,   GGML_TYPE_Q3_K,    GGML_TYPE_Q4_K,   GGML_TYPE_Q5_K,
+        GGML_TYPE_Q6_K,  GGML_TYPE_IQ1_S, GGML_TYPE_IQ2_XS, GGML_TYPE_IQ3_XXS, GGML_TYPE_IQ4_NL, GGML_TYPE_IQ4_XS,
+        GGML_TYPE_TQ1_0, GGML_TYPE_TQ2_0, GGML_TYPE_MXFP4,  GGML_TYPE_NVFP4,
     };
     return types[m->variant % (sizeof types / sizeof *types)];
 }
@@ -62,7 +62,10 @@ static struct ggml_tensor *weights(const struct maker *m, int64_t ne1, int64_t n
     return typed(m, weight_type(m), 256, ne1, ne2, ne3);
 }
 
-static struct ggml_tensor *make_dup(const struct maker *m) { return ggml_dup(m->context, floats(m)); }
+static struct ggml_tensor *make_dup(const struct maker *m)
+{
+    return ggml_dup(m->context, floats(m));
+}
 static struct ggml_tensor *make_cont(const struct maker *m)
 {
     return ggml_cont(m->context, ggml_permute(m->context, floats(m), 2, 0, 1, 3));
@@ -116,19 +119,46 @@ static struct ggml_tensor *make_set(const struct maker *m)
     return m->variant % 4 < 2 ? ggml_set(m->context, a, b, 96, 864, 1728, 16)
                               : ggml_set_inplace(m->context, a, b, 96, 864, 1728, 16);
 }
-static struct ggml_tensor *make_sqr(const struct maker *m) { return ggml_sqr(m->context, half(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_sqrt(const struct maker *m) { return ggml_sqrt(m->context, half(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_log(const struct maker *m) { return ggml_log(m->context, half(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_sin(const struct maker *m) { return ggml_sin(m->context, half(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_cos(const struct maker *m) { return ggml_cos(m->context, half(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_sum(const struct maker *m) { return ggml_sum(m->context, floats(m)); }
+static struct ggml_tensor *make_sqr(const struct maker *m)
+{
+    return ggml_sqr(m->context, half(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_sqrt(const struct maker *m)
+{
+    return ggml_sqrt(m->context, half(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_log(const struct maker *m)
+{
+    return ggml_log(m->context, half(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_sin(const struct maker *m)
+{
+    return ggml_sin(m->context, half(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_cos(const struct maker *m)
+{
+    return ggml_cos(m->context, half(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_sum(const struct maker *m)
+{
+    return ggml_sum(m->context, floats(m));
+}
 static struct ggml_tensor *make_sum_rows(const struct maker *m)
 {
     return ggml_sum_rows(m->context, f32(m, 24, 5, 3, 2));
 }
-static struct ggml_tensor *make_cumsum(const struct maker *m) { return ggml_cumsum(m->context, f32(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_mean(const struct maker *m) { return ggml_mean(m->context, f32(m, 24, 5, 3, 2)); }
-static struct ggml_tensor *make_argmax(const struct maker *m) { return ggml_argmax(m->context, f32(m, 24, 5, 1, 1)); }
+static struct ggml_tensor *make_cumsum(const struct maker *m)
+{
+    return ggml_cumsum(m->context, f32(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_mean(const struct maker *m)
+{
+    return ggml_mean(m->context, f32(m, 24, 5, 3, 2));
+}
+static struct ggml_tensor *make_argmax(const struct maker *m)
+{
+    return ggml_argmax(m->context, f32(m, 24, 5, 1, 1));
+}
 static struct ggml_tensor *make_count_equal(const struct maker *m)
 {
     return ggml_count_equal(m->context, i32(m, 24, 5, 1, 1), i32(m, 24, 5, 1, 1));
@@ -182,6 +212,11 @@ static struct ggml_tensor *make_mul_mat(const struct maker *m)
 {
     return ggml_mul_mat(m->context, weights(m, 16, 2, 1), f32(m, 256, 1 + m->variant % 5, 4, 3));
 }
+static struct ggml_tensor *make_large_mul_mat(const struct maker *m)
+{
+    struct ggml_tensor *b = m->variant % 5 ? f32(m, 512, 40, 1, 1) : f16(m, 512, 40, 1, 1);
+    return ggml_mul_mat(m->context, typed(m, m->variant % 5 ? weight_type(m) : GGML_TYPE_F16, 512, 64, 1, 1), b);
+}
 static struct ggml_tensor *make_mul_mat_id(const struct maker *m)
 {
     return ggml_mul_mat_id(m->context, weights(m, 16, 4, 1), f32(m, 256, 1 + m->variant % 2, 5, 1), i32(m, 2, 5, 1, 1));
@@ -207,7 +242,10 @@ static struct ggml_tensor *make_set_rows(const struct maker *m)
     return ggml_set_rows(m->context, weights(m, 9, 4, 3), f32(m, 256, 5, 4, 3),
                          typed(m, m->variant % 2 ? GGML_TYPE_I64 : GGML_TYPE_I32, 5, 2, 1, 1));
 }
-static struct ggml_tensor *make_diag(const struct maker *m) { return ggml_diag(m->context, f32(m, 9, 1, 2, 3)); }
+static struct ggml_tensor *make_diag(const struct maker *m)
+{
+    return ggml_diag(m->context, f32(m, 9, 1, 2, 3));
+}
 static struct ggml_tensor *make_mask_inf(const struct maker *m)
 {
     return ggml_diag_mask_inf(m->context, f32(m, 9, 5, 2, 3), 3);
@@ -330,15 +368,17 @@ static struct ggml_tensor *make_roll(const struct maker *m)
 {
     return ggml_roll(m->context, f32(m, 9, 8, 3, 2), 3, -7, 1, -1);
 }
-static struct ggml_tensor *make_arange(const struct maker *m) { return ggml_arange(m->context, 1, 7, 0.5F); }
+static struct ggml_tensor *make_arange(const struct maker *m)
+{
+    return ggml_arange(m->context, 1, 7, 0.5F);
+}
 static struct ggml_tensor *make_timestep(const struct maker *m)
 {
     return ggml_timestep_embedding(m->context, f32(m, 9, 1, 1, 1), 16 + (int)(m->variant % 2), 1000);
 }
 static struct ggml_tensor *make_argsort(const struct maker *m)
 {
-    return ggml_argsort(m->context, f32(m, 24, 5, 3, 2),
-                        m->variant % 2 ? GGML_SORT_ORDER_ASC : GGML_SORT_ORDER_DESC);
+    return ggml_argsort(m->context, f32(m, 24, 5, 3, 2), m->variant % 2 ? GGML_SORT_ORDER_ASC : GGML_SORT_ORDER_DESC);
 }
 static struct ggml_tensor *make_top_k(const struct maker *m)
 {
@@ -352,19 +392,27 @@ static struct ggml_tensor *make_tri(const struct maker *m)
 {
     return ggml_tri(m->context, f32(m, 9, 9, 3, 2), (enum ggml_tri_type)(m->variant % 4));
 }
-static struct ggml_tensor *make_fill(const struct maker *m) { return ggml_fill(m->context, half(m, 24, 5, 3, 2), 7); }
+static struct ggml_tensor *make_fill(const struct maker *m)
+{
+    return ggml_fill(m->context, half(m, 24, 5, 3, 2), 7);
+}
 static struct ggml_tensor *make_flash_attn(const struct maker *m)
 {
     static const enum ggml_type types[] = {GGML_TYPE_F16, GGML_TYPE_F32, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0,
                                            GGML_TYPE_BF16};
     enum ggml_type type = types[m->variant % 5];
     struct ggml_tensor *mask = m->variant % 3 ? f16(m, 96, 8, 1, 2) : NULL;
-    struct ggml_tensor *op = ggml_flash_attn_ext(m->context, f32(m, 64, 1 + m->variant % 7, 8, 2),
-                                                 typed(m, type, 64, 96, 4, 2), typed(m, type, 32, 96, 4, 2), mask, 1,
-                                                 mask ? 8 : 0, m->variant % 2 ? 10 : 0);
+    struct ggml_tensor *op =
+        ggml_flash_attn_ext(m->context, f32(m, 64, 1 + m->variant % 7, 8, 2), typed(m, type, 64, 96, 4, 2),
+                            typed(m, type, 32, 96, 4, 2), mask, 1, mask ? 8 : 0, m->variant % 2 ? 10 : 0);
     if (m->variant % 4 == 3)
         ggml_flash_attn_ext_add_sinks(op, f32(m, 8, 1, 1, 1));
     return op;
+}
+static struct ggml_tensor *make_large_flash_attn(const struct maker *m)
+{
+    return ggml_flash_attn_ext(m->context, f32(m, 64, 70, 4, 1), half(m, 64, 256, 2, 1), half(m, 64, 256, 2, 1),
+                               m->variant % 3 ? f16(m, 256, 70, 1, 1) : NULL, 1, 0, 0);
 }
 static struct ggml_tensor *make_ssm_conv(const struct maker *m)
 {
@@ -394,8 +442,8 @@ static struct ggml_tensor *make_add_rel_pos(const struct maker *m)
 }
 static struct ggml_tensor *make_wkv6(const struct maker *m)
 {
-    return ggml_rwkv_wkv6(m->context, f32(m, 16, 3, 6, 1), f32(m, 16, 3, 6, 1), f32(m, 16, 3, 6, 1), f32(m, 16, 3, 1, 1),
-                          f32(m, 16, 3, 6, 1), f32(m, 16 * 16 * 3, 2, 1, 1));
+    return ggml_rwkv_wkv6(m->context, f32(m, 16, 3, 6, 1), f32(m, 16, 3, 6, 1), f32(m, 16, 3, 6, 1),
+                          f32(m, 16, 3, 1, 1), f32(m, 16, 3, 6, 1), f32(m, 16 * 16 * 3, 2, 1, 1));
 }
 static struct ggml_tensor *make_gated_linear(const struct maker *m)
 {
@@ -404,8 +452,8 @@ static struct ggml_tensor *make_gated_linear(const struct maker *m)
 }
 static struct ggml_tensor *make_wkv7(const struct maker *m)
 {
-    return ggml_rwkv_wkv7(m->context, f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1),
-                          f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1), f32(m, 64 * 64 * 3, 2, 1, 1));
+    return ggml_rwkv_wkv7(m->context, f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1),
+                          f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1), f32(m, 64, 3, 6, 1), f32(m, 64 * 64 * 3, 2, 1, 1));
 }
 static struct ggml_tensor *make_solve_tri(const struct maker *m)
 {
@@ -477,19 +525,105 @@ static struct ggml_tensor *make_sgd(const struct maker *m)
 }
 
 static struct ggml_tensor *(*const makers[])(const struct maker *m) = {
-    make_dup, make_cont, make_cpy, make_cpy_to, make_cast, make_add, make_add_row, make_sub, make_mul, make_div,
-    make_add_id, make_acc, make_set, make_sqr, make_sqrt, make_log, make_sin, make_cos, make_sum, make_sum_rows,
-    make_cumsum, make_mean, make_argmax, make_count_equal, make_repeat, make_repeat_back, make_concat, make_silu_back,
-    make_norm, make_rms_norm, make_norm_mul, make_rms_norm_back, make_group_norm, make_l2_norm, make_mul_mat, make_mul_mat_id,
-    make_out_prod, make_scale, make_get_rows, make_get_rows_back, make_set_rows, make_diag, make_mask_inf,
-    make_mask_zero, make_soft_max, make_soft_max_back, make_rope, make_rope_back, make_rope_multi, make_clamp,
-    make_conv_transpose_1d, make_conv_transpose_2d, make_im2col, make_im2col_1d, make_im2col_back, make_im2col_3d,
-    make_col2im, make_conv_2d, make_conv_2d_dw, make_conv_3d, make_pool_1d, make_pool_2d, make_pool_2d_back,
-    make_upscale, make_pad, make_pad_reflect, make_roll, make_arange, make_timestep, make_argsort, make_top_k,
-    make_leaky_relu, make_tri, make_fill, make_flash_attn, make_ssm_conv, make_ssm_scan, make_win_part,
-    make_win_unpart, make_rel_pos, make_add_rel_pos, make_wkv6, make_gated_linear, make_wkv7, make_solve_tri,
-    make_delta_net, make_indexer, make_hc_comb, make_hc_pre, make_hc_post, make_unary, make_glu, make_glu_split,
-    make_loss, make_loss_back, make_adamw, make_sgd,
+    make_dup,
+    make_cont,
+    make_cpy,
+    make_cpy_to,
+    make_cast,
+    make_add,
+    make_add_row,
+    make_sub,
+    make_mul,
+    make_div,
+    make_add_id,
+    make_acc,
+    make_set,
+    make_sqr,
+    make_sqrt,
+    make_log,
+    make_sin,
+    make_cos,
+    make_sum,
+    make_sum_rows,
+    make_cumsum,
+    make_mean,
+    make_argmax,
+    make_count_equal,
+    make_repeat,
+    make_repeat_back,
+    make_concat,
+    make_silu_back,
+    make_norm,
+    make_rms_norm,
+    make_norm_mul,
+    make_rms_norm_back,
+    make_group_norm,
+    make_l2_norm,
+    make_mul_mat,
+    make_large_mul_mat,
+    make_mul_mat_id,
+    make_out_prod,
+    make_scale,
+    make_get_rows,
+    make_get_rows_back,
+    make_set_rows,
+    make_diag,
+    make_mask_inf,
+    make_mask_zero,
+    make_soft_max,
+    make_soft_max_back,
+    make_rope,
+    make_rope_back,
+    make_rope_multi,
+    make_clamp,
+    make_conv_transpose_1d,
+    make_conv_transpose_2d,
+    make_im2col,
+    make_im2col_1d,
+    make_im2col_back,
+    make_im2col_3d,
+    make_col2im,
+    make_conv_2d,
+    make_conv_2d_dw,
+    make_conv_3d,
+    make_pool_1d,
+    make_pool_2d,
+    make_pool_2d_back,
+    make_upscale,
+    make_pad,
+    make_pad_reflect,
+    make_roll,
+    make_arange,
+    make_timestep,
+    make_argsort,
+    make_top_k,
+    make_leaky_relu,
+    make_tri,
+    make_fill,
+    make_flash_attn,
+    make_large_flash_attn,
+    make_ssm_conv,
+    make_ssm_scan,
+    make_win_part,
+    make_win_unpart,
+    make_rel_pos,
+    make_add_rel_pos,
+    make_wkv6,
+    make_gated_linear,
+    make_wkv7,
+    make_solve_tri,
+    make_delta_net,
+    make_indexer,
+    make_hc_comb,
+    make_hc_pre,
+    make_hc_post,
+    make_unary,
+    make_glu,
+    make_glu_split,
+    make_loss,
+    make_loss_back,
+    make_adamw,
+    make_sgd,
 };
 
 unsigned op_sample_count(void)
