@@ -344,7 +344,7 @@ static bool confine(void *data)
 static uint32_t load_confined(struct confinement *confinement)
 {
     struct fixture f;
-    set_up(&f, "/nowhere/backend.so");
+    set_up(&f, FAKE_BACKEND);
     f.options.confine = confine;
     f.options.confine_data = confinement;
     start(&f);
