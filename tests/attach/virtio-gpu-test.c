@@ -840,6 +840,25 @@ static void hung_worker_is_killed(void **state)
     assert_int_equal(device->gpu.worker_count, 0);
 }
 
+/* As one whose guest has made a buffer of memory, and then takes the memory away. */
+static void context_that_keeps_memory_ends_alone(void **state)
+{
+    struct device *device = *state;
+    prepare(device, PAGE);
+    assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
+    submit_words(device, 1, ECHO_HANG, 0, 0, 0);
+    uint16_t unmap = send_with_resource(device, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, 0, 1);
+    assert_int_equal(create_blob(device, 2, PAGE), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(with_resource(device, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 2), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(map_blob(device, 2, PAGE), VIRTIO_GPU_RESP_OK_MAP_INFO);
+    submit_words(device, 2, ECHO_WRITE, 2, 0, 77);
+    wait_word(device, PAGE, 77);
+    assert_int_equal(wait_answer(device, unmap), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(device->gpu.worker_count, 1);
+    submit_words(device, 2, ECHO_WRITE, 2, 0, 78);
+    wait_word(device, PAGE, 78);
+}
+
 static void worker_that_gives_up_what_it_was_not_asked_for_is_killed(void **state)
 {
     struct device *device = *state;
@@ -1005,6 +1024,7 @@ int main(void)
         TEST(apird_that_does_not_run_is_refused),
         TEST(worker_gets_the_environment_that_is_given),
         TEST(hung_worker_is_killed),
+        TEST(context_that_keeps_memory_ends_alone),
         TEST(worker_that_gives_up_what_it_was_not_asked_for_is_killed),
         TEST(worker_that_does_not_read_takes_no_descriptors),
         TEST(worker_that_lingers_is_killed),
