@@ -221,7 +221,7 @@ int handle_buffer_reset(void *data, struct apir_arena *scratch, const struct api
 static struct apir_buffer *get_placed(struct apir_executor *executor, const struct apir_tensor *from,
                                       struct ggml_tensor *tensor, int *error)
 {
-    *error = apir_tensor_describe(executor, from, tensor);
+    *error = apir_tensor_describe_data(executor, from, tensor);
     if (*error < 0)
         return NULL;
     struct apir_buffer *buffer = apir_buffer_get(executor, from->buffer);
@@ -309,7 +309,7 @@ int handle_buffer_init_tensor(void *data, struct apir_arena *scratch,
     (void)scratch;
     struct apir_executor *executor = data;
     struct ggml_tensor tensor;
-    int ret = apir_tensor_describe(executor, &args->tensor, &tensor);
+    int ret = apir_tensor_describe_data(executor, &args->tensor, &tensor);
     if (ret < 0)
         return ret;
     struct apir_buffer *buffer = apir_buffer_get(executor, args->tensor.buffer);

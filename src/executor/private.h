@@ -210,6 +210,10 @@ bool apir_device_takes(ggml_backend_dev_t device, const struct ggml_tensor *op);
 int apir_tensor_describe(const struct apir_executor *executor, const struct apir_tensor *from,
                          struct ggml_tensor *tensor);
 
+/* The same for a tensor that is only data: it has no op, for whose sources, which are not there, a backend could look. */
+int apir_tensor_describe_data(const struct apir_executor *executor, const struct apir_tensor *from,
+                              struct ggml_tensor *tensor);
+
 /* Fills the n tensors of a list, with sources and views linked inside the list. As apir_tensor_describe. */
 int apir_tensor_describe_list(const struct apir_executor *executor, const struct apir_tensor *from, uint32_t n,
                               struct ggml_tensor *tensors);

@@ -67,6 +67,15 @@ int apir_tensor_describe(const struct apir_executor *executor, const struct apir
     return translate_sub_op(names, tensor);
 }
 
+int apir_tensor_describe_data(const struct apir_executor *executor, const struct apir_tensor *from,
+                              struct ggml_tensor *tensor)
+{
+    int ret = apir_tensor_describe(executor, from, tensor);
+    if (ret == 0)
+        tensor->op = GGML_OP_NONE;
+    return ret;
+}
+
 static int link_sources(const struct apir_tensor *from, uint32_t n, struct ggml_tensor *tensors, uint32_t self)
 {
     struct ggml_tensor *tensor = &tensors[self];

@@ -168,6 +168,21 @@ static const struct {
     {GGML_TYPE_Q4_0, {32, 200, 2, 1}, {18, 18, 3600, 3600}, 0, false},
 };
 
+static void what_is_only_data_has_no_op(void **state)
+{
+    (void)state;
+    struct placed p;
+    open_placed(&p);
+    struct ggml_tensor tensor;
+    struct apir_tensor from = fixture_tensor(GGML_TYPE_F32, 4, 1);
+    from.op = GGML_OP_FLASH_ATTN_EXT;
+    assert_int_equal(apir_tensor_describe_data(p.f.executor, &from, &tensor), 0);
+    assert_int_equal(tensor.op, GGML_OP_NONE);
+    from.op = GGML_OP_COUNT;
+    assert_int_equal(apir_tensor_describe_data(p.f.executor, &from, &tensor), -EINVAL);
+    close_placed(&p);
+}
+
 static void tensor_is_placed_only_where_it_fits(void **state)
 {
     (void)state;
@@ -300,6 +315,7 @@ int main(void)
         cmocka_unit_test(numbers_outside_the_lists_are_refused),
         cmocka_unit_test(what_the_host_does_not_know_is_not_supported),
         cmocka_unit_test(shapes_that_make_no_sense_are_refused),
+        cmocka_unit_test(what_is_only_data_has_no_op),
         cmocka_unit_test(tensor_is_placed_only_where_it_fits),
         cmocka_unit_test(tensor_is_bound_only_where_it_fits),
         cmocka_unit_test(sources_outside_the_list_are_refused),
