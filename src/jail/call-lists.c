@@ -67,6 +67,8 @@ static const int confine[] = {
     SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule), SCMP_SYS(landlock_restrict_self),
 };
 
+static const int own_user[] = {SCMP_SYS(sched_setaffinity)};
+
 /* What glibc, Mesa, OpenMP and the like try, and go on without. */
 static const int refused[] = {
     SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statfs),
@@ -88,6 +90,7 @@ static const struct apir_call_list lists[] = {
     CALLS(APIR_JAIL_CALLS_NVIDIA, nvidia),
     CALLS(APIR_JAIL_CALLS_NETWORK, network),
     CALLS(APIR_JAIL_CALLS_CONFINE, confine),
+    CALLS(APIR_CALLS_OWN_USER, own_user),
     CALLS(APIR_CALLS_REFUSED, refused),
 };
 
@@ -103,7 +106,7 @@ static const struct apir_call_condition conditions[] = {
     {APIR_CALLS_ALWAYS, SCMP_SYS(mmap), 2, PROT_EXEC, 0},
     {APIR_CALLS_ALWAYS, SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
     {APIR_CALLS_ALWAYS, SCMP_SYS(clone), 0, ~CLONE_OPTIONAL, CLONE_THREAD_FLAGS},
-    {APIR_CALLS_ALWAYS, SCMP_SYS(sched_setaffinity), 0, WORD, 0}, /* the calling thread: no other's, of this user */
+    {APIR_CALLS_ALWAYS, SCMP_SYS(sched_setaffinity), 0, WORD, 0}, /* the calling thread */
     {APIR_CALLS_ALWAYS, SCMP_SYS(prlimit64), 2, ALL, 0},          /* no new limits */
     {APIR_CALLS_ALWAYS, SCMP_SYS(prctl), 0, WORD, PR_SET_NAME},
     {APIR_CALLS_ALWAYS, SCMP_SYS(prctl), 0, WORD, PR_GET_NAME},

@@ -9,6 +9,8 @@
 #define APIR_CALLS_ALWAYS (UINT32_C(1) << 30)  /* in every filter */
 #define APIR_CALLS_REFUSED (UINT32_C(1) << 31) /* in none, but libraries ask and go on without: EPERM */
 
+#define APIR_CALLS_OWN_USER (UINT32_C(1) << 29) /* on other processes of this user: there are none */
+
 /* Calls of a group, whatever their arguments. Negative: this machine has no such call. */
 struct apir_call_list {
     uint32_t group;

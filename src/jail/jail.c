@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "jail/call-lists.h"
 #include "jail/calls.h"
 #include "jail/capabilities.h"
 #include "jail/files.h"
@@ -57,7 +58,13 @@ static int close_descriptors(unsigned first)
     return error_of(syscall(SYS_close_range, first, ~0U, 0));
 }
 
-static int enter_layer(const struct apir_jail_options *options, enum apir_jail_layer layer)
+static int restrict_calls(uint32_t calls, const struct apir_jail_report *report)
+{
+    return apir_jail_restrict_calls(calls | (report->errors[APIR_JAIL_USER] == 0 ? APIR_CALLS_OWN_USER : 0));
+}
+
+static int enter_layer(const struct apir_jail_options *options, enum apir_jail_layer layer,
+                       const struct apir_jail_report *report)
 {
     switch (layer) {
     case APIR_JAIL_NO_NEW_PRIVILEGES:
@@ -71,7 +78,7 @@ static int enter_layer(const struct apir_jail_options *options, enum apir_jail_l
     case APIR_JAIL_CAPABILITIES:
         return apir_jail_keep_capabilities(0);
     case APIR_JAIL_CALLS:
-        return apir_jail_restrict_calls(options->calls);
+        return restrict_calls(options->calls, report);
     default:
         return 0; /* Landlock's, which go together */
     }
@@ -90,7 +97,8 @@ void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_r
         APIR_JAIL_NO_NEW_PRIVILEGES, APIR_JAIL_DESCRIPTORS, APIR_JAIL_FILES, APIR_JAIL_LIMITS, APIR_JAIL_USER,
         APIR_JAIL_CAPABILITIES,      APIR_JAIL_CALLS,
     };
-    memset(report, 0, sizeof *report);
+    for (int i = 0; i < APIR_JAIL_LAYERS; i++)
+        report->errors[i] = is_left_out(options, (enum apir_jail_layer)i) ? -1 : 0;
     if (!is_left_out(options, APIR_JAIL_CAPABILITIES))
         apir_jail_bound_capabilities(0); /* takes one that becoming a user gives up */
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
@@ -99,17 +107,14 @@ void apir_jail_enter(const struct apir_jail_options *options, struct apir_jail_r
         if (order[i] == APIR_JAIL_FILES)
             apir_jail_restrict_files(options, report);
         else
-            report->errors[order[i]] = enter_layer(options, order[i]);
+            report->errors[order[i]] = enter_layer(options, order[i], report);
     }
-    for (int i = 0; i < APIR_JAIL_LAYERS; i++)
-        if (is_left_out(options, (enum apir_jail_layer)i))
-            report->errors[i] = -1;
 }
 
 void apir_jail_narrow(uint32_t calls, struct apir_jail_report *report)
 {
     if (report->errors[APIR_JAIL_CALLS] == 0)
-        report->errors[APIR_JAIL_CALLS] = apir_jail_restrict_calls(calls);
+        report->errors[APIR_JAIL_CALLS] = restrict_calls(calls, report);
 }
 
 bool apir_jail_is_complete(const struct apir_jail_report *report)

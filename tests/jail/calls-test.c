@@ -34,6 +34,13 @@ enum {
     KILLED = -1, /* what run() returns when the process was ended for what it tried */
 };
 
+static void *tells_id(void *id)
+{
+    atomic_store_explicit((_Atomic pid_t *)id, gettid(), memory_order_release);
+    pause();
+    return NULL;
+}
+
 /* Only the system calls: what the other layers forbid is to be allowed here, so that it is seen who forbids. */
 static void enter(uint32_t calls)
 {
@@ -191,12 +198,28 @@ static int types_into_terminal(void)
     return error_of(ioctl(0, TIOCSTI, "x"));
 }
 
-static int moves_parent(void)
+/* As a C library does for the thread that it starts: 0, or 1 if it fails, or 2 if the other was moved. */
+static int moves_other(void)
 {
-    cpu_set_t set;
+    cpu_set_t set, now;
+    pthread_t thread;
+    static _Atomic pid_t id;
     CPU_ZERO(&set);
     CPU_SET(0, &set);
-    return error_of(sched_setaffinity(getppid(), sizeof set, &set));
+    if (pthread_create(&thread, NULL, tells_id, (void *)&id) != 0)
+        return 1;
+    while (atomic_load_explicit(&id, memory_order_acquire) == 0)
+        sched_yield();
+    if (sched_setaffinity(id, sizeof set, &set) < 0 || sched_getaffinity(id, sizeof now, &now) < 0)
+        return 1;
+    return CPU_EQUAL(&set, &now) && sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2 : 0;
+}
+
+static void other_threads_are_moved_in_words_only(void **state)
+{
+    (void)state;
+    assert_int_equal(run(LOADING, moves_other), 0);
+    assert_int_equal(run(COMPUTING, moves_other), 0);
 }
 
 static int limits_parent(void)
@@ -224,7 +247,7 @@ static void what_libraries_ask_in_vain_fails(void **state)
 {
     (void)state;
     int (*const bodies[])(void) = {forks, makes_namespace, makes_thread_with_namespace, reaches_network, sends_packets,
-                                   uses_unix_socket, signals_parent, signals_thread_of_parent, types_into_terminal, moves_parent,
+                                   uses_unix_socket, signals_parent, signals_thread_of_parent, types_into_terminal,
                                    creates_file, asks_for_signals};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         assert_int_equal(run(LOADING, bodies[i]), EPERM);
@@ -394,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_needs_ends_the_process),
         cmocka_unit_test(what_libraries_ask_in_vain_fails),
+        cmocka_unit_test(other_threads_are_moved_in_words_only),
         cmocka_unit_test(young_calls_are_unknown),
         cmocka_unit_test(memory_and_threads_are_free),
         cmocka_unit_test(an_abort_is_an_abort),
