@@ -35,6 +35,7 @@ static void give_back_line(struct apir_worker_process *process)
 
 static void forget(struct apir_worker_process *process)
 {
+    apir_worker_log_close(&process->log);
     apir_loop_clear_timer(&process->timer);
     apir_loop_unwatch(process->loop, &process->source);
     apir_fd_close(&process->pidfd);
@@ -76,6 +77,7 @@ void apir_worker_process_init(struct apir_worker_process *process, struct apir_l
     process->groups = NULL;
     process->ended = ended;
     process->owner = owner;
+    apir_worker_log_init(&process->log, loop);
     apir_source_init(&process->source, process_ready, process);
     apir_timer_init(&process->timer, patience_over, process);
 }
@@ -99,7 +101,8 @@ static int set_files(posix_spawn_file_actions_t *files, const struct apir_worker
     return ret;
 }
 
-/* Signals as if started from a shell, and a group of its own: Ctrl-C is for the daemon, which ends its workers. */
+/* Signals as if started from a shell, and a session of its own: Ctrl-C is for the daemon, which ends its workers, and a
+ * terminal is not for them to type into. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t none, all;
@@ -109,10 +112,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     if (ret == 0)
         ret = posix_spawnattr_setsigdefault(attributes, &all);
     if (ret == 0)
-        ret = posix_spawnattr_setpgroup(attributes, 0);
-    if (ret == 0)
         ret = posix_spawnattr_setflags(
-            attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+            attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     return ret;
 }
 
@@ -197,6 +198,22 @@ static int set_group(struct apir_worker_process *process, const struct apir_cgro
     return ret;
 }
 
+static int exec_worker(struct apir_worker_process *process, const struct apir_worker_options *options,
+                       const char *const *argv, int connection)
+{
+    int log;
+    int ret = apir_worker_log_open(&process->log, options->log_fd, options->log_level < APIR_LOG_DEBUG, &log);
+    if (ret < 0)
+        return ret;
+    /* stdout goes to the log too: libraries print there */
+    const struct apir_worker_fds fds = {log, log, connection, options->account ? options->account->fd : -1};
+    ret = apir_worker_process_exec(process, argv, options->environment, &fds);
+    apir_fd_close(&log);
+    if (ret < 0)
+        apir_worker_log_close(&process->log);
+    return ret;
+}
+
 int apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
                               unsigned context, int connection)
 {
@@ -230,10 +247,7 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
     count += add_option(argv + count, "--ledger", options->account ? line_text : NULL);
     if (options->backend_initialize || options->backend_cleanup)
         count += add_option(argv + count, "--upstream-functions", functions_text);
-    /* stdout goes to the log too: libraries print there */
-    struct apir_worker_fds fds = {options->log_fd, options->log_fd, connection,
-                                  options->account ? options->account->fd : -1};
-    ret = apir_worker_process_exec(process, argv, options->environment, &fds);
+    ret = exec_worker(process, options, argv, connection);
     if (ret == 0 && options->groups)
         ret = set_group(process, options->groups);
     if (ret < 0)

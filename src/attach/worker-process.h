@@ -10,6 +10,7 @@
 #include "attach/account.h"
 #include "attach/cgroup.h"
 #include "attach/loop.h"
+#include "attach/worker-log.h"
 #include "util/limits.h"
 #include "util/log.h"
 
@@ -39,7 +40,7 @@ struct apir_worker_options {
     struct apir_account *account;  /* of the client; NULL: it has none */
     const struct apir_cgroup *groups; /* in which each worker gets one of its own; NULL: none */
     enum apir_log_level log_level; /* of the worker */
-    int log_fd;                    /* the worker's stderr, borrowed */
+    int log_fd;                    /* where the worker's lines go, borrowed */
 };
 
 /* Sets the numbers of the two functions from "INIT,CLEANUP": neither is 0, and they differ. 0, or -EINVAL. */
@@ -54,6 +55,7 @@ struct apir_worker_process {
     struct apir_account *account; /* where it has a line; NULL: nowhere */
     int line;
     const struct apir_cgroup *groups; /* that have one for it; NULL: none */
+    struct apir_worker_log log;
     struct apir_source source;
     struct apir_timer timer;
     void (*ended)(void *owner, int status); /* status as of waitpid(); the process is reaped */
@@ -71,7 +73,7 @@ struct apir_worker_fds {
 void apir_worker_process_init(struct apir_worker_process *process, struct apir_loop *loop,
                               void (*ended)(void *owner, int status), void *owner);
 
-/* Starts argv[0] (a path) with that environment (NULL: ours) and those fds, in a process group of its own, with default
+/* Starts argv[0] (a path) with that environment (NULL: ours) and those fds, in a session of its own, with default
  * signals. 0 or -errno. */
 int apir_worker_process_exec(struct apir_worker_process *process, const char *const *argv,
                              const char *const *environment, const struct apir_worker_fds *fds);

@@ -111,6 +111,19 @@ static void a_worker_has_a_line_of_its_clients_ledger_while_it_lives(void **stat
     desk->fixture.options.account = NULL;
 }
 
+static void a_worker_has_neither_the_log_nor_the_terminal(void **state)
+{
+    struct desk *desk = *state;
+    char path[64], name[64] = "";
+    start_worker(desk);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)desk->process.pid, fd);
+        assert_true(readlink(path, name, sizeof name - 1) > 0);
+        assert_memory_equal(name, "pipe:", 5);
+    }
+    assert_int_equal(getsid(desk->process.pid), desk->process.pid);
+}
+
 /* Starts a shell that leaves a process behind, and returns that one's id. */
 static pid_t start_parent(struct desk *desk, const char *script)
 {
@@ -166,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_worker_has_its_streams_and_its_connection_only),
         TEST(a_worker_has_a_line_of_its_clients_ledger_while_it_lives),
+        TEST(a_worker_has_neither_the_log_nor_the_terminal),
         TEST(what_a_dead_worker_has_started_is_killed),
         TEST(what_a_killed_worker_has_started_is_killed),
         TEST(what_a_worker_that_is_given_up_has_started_is_killed),
