@@ -26,7 +26,7 @@ show show --show-branches=count "$top/src" >"$report"
 # Lines of a folder: each file's, then all.
 echo
 printf '%-36s %8s %8s %8s\n' file lines reached percent
-for folder in executor server wire attach interposer transport; do
+for folder in executor server wire attach interposer; do
   show export -summary-only -format=lcov "$top/src/$folder" >"$work/lcov"
   awk -F: -v top="$top/" -v folder="src/$folder" '
     $1 == "SF" { file = $2; sub(top, "", file) }

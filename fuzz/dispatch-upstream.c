@@ -51,51 +51,17 @@ static bool is_call(const struct fuzz_message *message, const char *name)
     return strcmp(message->name, name) == 0;
 }
 
-/* Whether the graph that a call names is small enough. */
-static bool takes_graph(const struct fuzz_walk *walk)
-{
-    const struct fuzz_place *shm = argument(walk, "shm"), *size = argument(walk, "size");
-    struct apir_arena arena = {0};
-    struct apir_upstream_graph graph;
-    struct apir_dec dec;
-    uint64_t work = 0;
-    if (!shm || !size || fuzz_get(walk, shm) - 1 >= HOST_SLOTS || fuzz_get(walk, size) > HOST_SLOT_SIZE)
-        return true;
-    apir_dec_init(&dec, host_slot((unsigned)fuzz_get(walk, shm) - 1), fuzz_get(walk, size), &arena);
-    apir_upstream_decode_graph(&dec, &graph);
-    for (uint32_t i = 0; i < graph.n_tensors && work <= HOST_MAX_WORK; i++) {
-        uint64_t elements = 1;
-        for (unsigned d = 0; d < APIR_UPSTREAM_MAX_DIMS && elements <= HOST_MAX_WORK; d++)
-            elements *= graph.tensors[i].ne[d];
-        work += elements;
-        host_note_op(graph.tensors[i].op, graph.tensors[i].op_params[0], graph.tensors[i].type);
-    }
-    apir_arena_finish(&arena);
-    return work <= HOST_MAX_WORK;
-}
-
 /* A graph whose size is 0 is the struct that was put last. */
-static void find_graph(const struct session *session, struct fuzz_walk *walk)
-{
-    const struct fuzz_place *shm = argument(walk, "shm"), *size = argument(walk, "size");
-    if (!shm || !size || fuzz_get(walk, size) != 0)
-        return;
-    fuzz_set(walk, shm, session->slot + 1);
-    fuzz_set(walk, size, session->size);
-}
-
-/* Whether a call may run: others would only cost time or memory. */
-static bool prepare(struct session *session, const struct fuzz_message *message, uint8_t *bytes, size_t size)
+static void find_graph(const struct session *session, const struct fuzz_message *message, uint8_t *bytes, size_t length)
 {
     struct fuzz_walk walk;
-    bool good = true;
-    fuzz_walk_init(&walk, &apir_upstream_fuzz_protocol, message->args, bytes, size, size, NULL);
-    if (is_call(message, "backend_graph_compute")) {
-        find_graph(session, &walk);
-        good = takes_graph(&walk);
+    fuzz_walk_init(&walk, &apir_upstream_fuzz_protocol, message->args, bytes, length, length, NULL);
+    const struct fuzz_place *shm = argument(&walk, "shm"), *size = argument(&walk, "size");
+    if (shm && size && fuzz_get(&walk, size) == 0) {
+        fuzz_set(&walk, shm, session->slot + 1);
+        fuzz_set(&walk, size, session->size);
     }
     fuzz_walk_finish(&walk);
-    return good;
 }
 
 static size_t forward(struct session *session, uint32_t function, const uint8_t *bytes, size_t size)
@@ -112,7 +78,9 @@ static void run_call(struct session *session, const struct fuzz_message *message
 {
     if (message->args)
         fuzz_handles_put(&session->handles, &apir_upstream_fuzz_protocol, message->args, bytes, size);
-    if (session->calls++ >= MAX_CALLS || (message->args && !prepare(session, message, bytes, size)))
+    if (is_call(message, "backend_graph_compute"))
+        find_graph(session, message, bytes, size);
+    if (session->calls++ >= MAX_CALLS)
         return;
     size_t used = forward(session, (uint32_t)message->call, bytes, size);
     if (used > 0 && message->reply)
@@ -176,8 +144,7 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
         if (step->size < sizeof function)
             break;
         memcpy(&function, bytes, sizeof function);
-        if (function != APIR_UPSTREAM_CALL_BACKEND_GRAPH_COMPUTE)
-            forward(session, function, bytes + sizeof function, step->size - sizeof function);
+        forward(session, function, bytes + sizeof function, step->size - sizeof function);
         break;
     case STEP_HOST:
     case N_OWN_STEPS:

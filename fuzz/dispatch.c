@@ -48,7 +48,7 @@ static int compute(void *data, struct apir_arena *scratch, const struct apir_gra
     struct session *session = data;
     struct apir_graph_compute_args found = *args;
     find_graph(session, &found.size, &found.shm);
-    return host_handlers()->graph_compute(session->host.executor, scratch, &found);
+    return apir_executor_handlers()->graph_compute(session->host.executor, scratch, &found);
 }
 
 static int derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args)
@@ -56,7 +56,7 @@ static int derive(void *data, struct apir_arena *scratch, const struct apir_grap
     struct session *session = data;
     struct apir_graph_derive_args found = *args;
     find_graph(session, &found.size, &found.shm);
-    return host_handlers()->graph_derive(session->host.executor, scratch, &found);
+    return apir_executor_handlers()->graph_derive(session->host.executor, scratch, &found);
 }
 
 /* These two are given the session, all others the executor. */
@@ -65,7 +65,7 @@ static int dispatch(struct session *session, uint32_t call, struct apir_dec *in,
     static const struct apir_handlers own = {.graph_compute = compute, .graph_derive = derive};
     if (call == APIR_CALL_GRAPH_COMPUTE || call == APIR_CALL_GRAPH_DERIVE)
         return apir_dispatch(&own, session, call, in, &session->arena, out);
-    return apir_dispatch(host_handlers(), session->host.executor, call, in, &session->arena, out);
+    return apir_dispatch(apir_executor_handlers(), session->host.executor, call, in, &session->arena, out);
 }
 
 static const struct fuzz_message *message_of(uint32_t call)
@@ -133,7 +133,7 @@ static void negotiate(struct session *session)
                                              .types = types,
                                              .n_types = GGML_TYPE_COUNT};
     struct apir_negotiate_reply reply = {0};
-    host_handlers()->negotiate(session->host.executor, &session->arena, &args, &reply);
+    apir_executor_handlers()->negotiate(session->host.executor, &session->arena, &args, &reply);
     apir_arena_reset(&session->arena);
 }
 

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "apir-codec.h"
 #include "executor/private.h"
 #include "fuzz.h"
 
@@ -18,8 +17,6 @@ static struct {
     bool verbose;
     int fds[HOST_SLOTS];
     uint8_t *slots[HOST_SLOTS];
-    struct apir_handlers handlers;
-    int (*graph_compute)(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args);
 } once;
 
 static void say_nothing(enum ggml_log_level level, const char *text, void *data)
@@ -73,64 +70,6 @@ void host_note_op(uint32_t op, int32_t sub_op, uint32_t type)
         op_counters[op % OPS * (SUB_OPS + TYPES) + TYPES + (uint32_t)sub_op % SUB_OPS] = 1;
 }
 
-static void note_ops(const struct apir_graph *graph)
-{
-    for (uint32_t i = 0; i < graph->n_nodes; i++) {
-        if (graph->nodes[i] >= graph->n_tensors)
-            return;
-        const struct apir_tensor *node = &graph->tensors[graph->nodes[i]];
-        uint32_t source = node->n_src && node->src[0] <= graph->n_tensors ? node->src[0] : 0;
-        host_note_op(node->op, node->op_params[0], source ? graph->tensors[source - 1].type : node->type);
-    }
-}
-
-bool host_takes(const struct apir_graph *graph)
-{
-    uint64_t work = 0;
-    for (uint32_t i = 0; i < graph->n_tensors; i++) {
-        uint64_t elements = 1;
-        for (int d = 0; d < GGML_MAX_DIMS; d++)
-            if (__builtin_mul_overflow(elements, graph->tensors[i].ne[d], &elements))
-                return false;
-        if (__builtin_add_overflow(work, elements, &work) || work > HOST_MAX_WORK)
-            return false;
-    }
-    return true;
-}
-
-static int compute(void *data, struct apir_arena *scratch, const struct apir_graph_compute_args *args)
-{
-    struct apir_arena arena = {0};
-    struct apir_graph graph;
-    struct apir_dec dec;
-    bool good = false;
-    if (apir_graph_fetch(data, &arena, args->shm, args->shm_offset, args->size, &dec) == 0) {
-        apir_decode_graph(&dec, &graph);
-        good = apir_dec_finish(&dec);
-    }
-    int ret = !good || host_takes(&graph) ? handle_graph_compute(data, scratch, args) : -EDQUOT;
-    if (good && ret == 0) /* computed, or its stream has failed before */
-        note_ops(&graph);
-    apir_arena_finish(&arena);
-    return ret;
-}
-
-static int derive(void *data, struct apir_arena *scratch, const struct apir_graph_derive_args *args)
-{
-    struct apir_arena arena = {0};
-    struct apir_graph_changes changes;
-    struct apir_dec dec;
-    bool takes = true;
-    if (apir_graph_fetch(data, &arena, args->shm, args->shm_offset, args->size, &dec) == 0) {
-        apir_decode_graph_changes(&dec, &changes);
-        if (apir_dec_finish(&dec))
-            for (uint32_t i = 0; i < changes.n_changes; i++)
-                takes = takes && host_takes(&(struct apir_graph){.tensors = &changes.changes[i].tensor, .n_tensors = 1});
-    }
-    apir_arena_finish(&arena);
-    return takes ? handle_graph_derive(data, scratch, args) : -EDQUOT;
-}
-
 void host_tell(const char *call, long result)
 {
     if (once.verbose)
@@ -143,14 +82,6 @@ void host_prepare(void)
     ggml_log_set(say_nothing, NULL);
     find_library();
     make_slots();
-    once.handlers = *apir_executor_handlers();
-    once.handlers.graph_compute = compute;
-    once.handlers.graph_derive = derive;
-}
-
-const struct apir_handlers *host_handlers(void)
-{
-    return &once.handlers;
 }
 
 uint8_t *host_slot(unsigned number)
@@ -164,7 +95,7 @@ int host_slot_fd(unsigned number)
 }
 
 static const struct apir_limits limits = {
-    .memory = 4 << 20,
+    .memory = 16 << 20,
     .buffers = HOST_MAX_BUFFERS,
     .queues = 4,
     .shared_memory = 4 << 20,
@@ -202,14 +133,29 @@ void host_init(struct host *host, unsigned variant)
     options.log = &host->log;
     host->log = (struct apir_log){.stream = once.verbose ? stderr : NULL, .level = APIR_LOG_DEBUG, .prefix = "host"};
     host->limits = options.limits;
+    host->variant = variant % HOST_VARIANTS;
     host->executor = apir_executor_create(&options);
     assert(host->executor);
     for (unsigned i = 0; i < HOST_SLOTS; i++)
         memset(once.slots[i], 0, HOST_SLOT_SIZE);
 }
 
+static int find(void *owner, uint32_t id, void **data, uint64_t *size)
+{
+    (void)owner;
+    if (id - 1 >= HOST_SLOTS)
+        return -ENOENT;
+    *data = once.slots[id - 1];
+    *size = HOST_SLOT_SIZE;
+    return 0;
+}
+
 void host_share_slots(struct host *host)
 {
+    if (host->variant == HOST_FINDER) {
+        host->memory.find = find;
+        return;
+    }
     for (unsigned i = 0; i < HOST_SLOTS; i++)
         apir_shm_table_map(&host->memory, i + 1, once.fds[i], 0, HOST_SLOT_SIZE);
 }

@@ -9,8 +9,9 @@ enum {
     HOST_SLOTS = 4, /* pieces of shared memory; their ids are 1 to 4 */
     HOST_SLOT_SIZE = 0x10000,
     HOST_MAX_BUFFERS = 16,
+    HOST_SERVICE = 9,  /* variant in which a session is served through include/apir-server.h */
+    HOST_FINDER = 11,  /* in which memory is asked for when it is used */
     HOST_VARIANTS = 12,
-    HOST_MAX_WORK = 1 << 18,   /* elements of a graph that is computed: an input is to take milliseconds */
 };
 
 struct host {
@@ -18,6 +19,7 @@ struct host {
     struct apir_executor *executor;
     struct apir_log log;
     struct apir_limits limits;
+    unsigned variant;
 };
 
 /* Once: finds the library and makes the memory. */
@@ -32,9 +34,6 @@ void host_init(struct host *host, unsigned variant);
 void host_share_slots(struct host *host);
 void host_finish(struct host *host);
 
-/* The executor's handlers, of which some refuse what would only cost time or memory. */
-const struct apir_handlers *host_handlers(void);
-
 /* The memory of slot number, and its descriptor. */
 uint8_t *host_slot(unsigned number);
 int host_slot_fd(unsigned number);
@@ -44,8 +43,5 @@ void host_tell(const char *call, long result);
 
 /* Tells libFuzzer that an op was computed with a type: ggml's code does not, since it is not ours to build. */
 void host_note_op(uint32_t op, int32_t sub_op, uint32_t type);
-
-/* Whether a graph with tensors of so many elements is small enough to be computed. */
-bool host_takes(const struct apir_graph *graph);
 
 #endif

@@ -1,5 +1,5 @@
-/* Makes inputs of what a program computes: serves one connection as a worker does, and writes an input for each graph that is
- * small enough and of an op, with a type, that was not there yet.
+/* Makes inputs of what a program computes, or asks whether it can: serves one connection as a worker does, and writes an input
+ * for each graph that is small enough and of an op, with a type, that was not there yet.
  *   fuzz-record SOCKET FOLDER    then a program with GGML_VIRTGPU_SOCKET=SOCKET; fills FOLDER/dispatch, graph, dispatch-upstream */
 #include <assert.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "server/server.h"
 #include "steps.h"
 
-enum { MAX_INPUT = 60000, MAX_KEYS = 4096, MAX_BUFFERS = 8, PER_OP = 3, OWN_BUFFER = 1, LARGE = 48 };
+enum { MAX_INPUT = 60000, MAX_KEYS = 4096, MAX_BUFFERS = 8, PER_OP = 3, OWN_BUFFER = 1, LARGE = 48, MAX_ELEMENTS = 1 << 20 };
 
 static struct {
     const char *folder;
@@ -174,6 +174,15 @@ static void write_upstream(const struct apir_graph *graph, const uint64_t *sizes
     free(nodes);
 }
 
+/* Whether the targets will compute it: the guest is a program that means well. */
+static bool is_small(const struct apir_graph *graph)
+{
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < graph->n_tensors && all <= MAX_ELEMENTS; i++)
+        all += graph->tensors[i].ne[0] * graph->tensors[i].ne[1] * graph->tensors[i].ne[2] * graph->tensors[i].ne[3];
+    return all <= MAX_ELEMENTS;
+}
+
 /* Whether the op of the last node, with the type of its first source, is new; and notes it. */
 static bool is_new(const struct apir_graph *graph)
 {
@@ -195,7 +204,7 @@ static bool is_new(const struct apir_graph *graph)
 static void record(struct apir_graph *graph)
 {
     uint64_t sizes[MAX_BUFFERS];
-    bool small = host_takes(graph);
+    bool small = is_small(graph);
     if (graph->n_nodes == 0 || (!small && graph->n_nodes < LARGE) || !is_new(graph))
         return;
     unsigned n = number_buffers(graph, sizes);
@@ -211,6 +220,37 @@ static void record(struct apir_graph *graph)
         write_file("graph", own);
     free(own);
     free(upstream);
+}
+
+/* A graph of an op that is only asked about: its sources are values, one behind the other in one buffer. */
+static void record_query(struct apir_arena *arena, const struct apir_op_query *query)
+{
+    struct apir_tensor *tensors = apir_arena_alloc(arena, query->n_tensors * sizeof *tensors);
+    uint32_t node = query->n_tensors - 1;
+    uint64_t used = 0;
+    assert(tensors);
+    memcpy(tensors, query->tensors, query->n_tensors * sizeof *tensors);
+    for (uint32_t i = 0; i < query->n_tensors; i++) {
+        tensors[i].offset = used;
+        tensors[i].buffer = 1;
+        used = (end_of(&tensors[i]) + 255) / 256 * 256;
+        if (i < node) {
+            tensors[i].op = GGML_OP_NONE;
+            tensors[i].n_src = 0;
+        }
+    }
+    record(&(struct apir_graph){.tensors = tensors, .n_tensors = query->n_tensors, .nodes = &node, .n_nodes = 1});
+}
+
+static void record_queries(struct apir_dec *in)
+{
+    struct apir_arena arena = {0};
+    struct apir_device_supports_op_args args;
+    in->arena = &arena;
+    apir_decode_device_supports_op_args(in, &args);
+    for (uint32_t i = 0; i < args.n_queries; i++)
+        record_query(&arena, &args.queries[i]);
+    apir_arena_finish(&arena);
 }
 
 int __real_apir_dispatch(const struct apir_handlers *h, void *ctx, uint32_t call, struct apir_dec *in,
@@ -234,6 +274,8 @@ int __wrap_apir_dispatch(const struct apir_handlers *h, void *ctx, uint32_t call
         }
         apir_arena_finish(&arena);
     }
+    if (call == APIR_CALL_DEVICE_SUPPORTS_OP)
+        record_queries(&copy);
     return __real_apir_dispatch(h, ctx, call, in, scratch, out);
 }
 

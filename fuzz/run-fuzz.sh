@@ -81,7 +81,7 @@ report() {
 minimize() { # TARGET
   local kept=$top/fuzz/corpus/$1 own=$build/fuzz/corpus/$1
   mkdir -p "$kept" "$own" "$work/$1.small"
-  once "$1" 900 "$work/$1.merge" -set_cover_merge=1 "$work/$1.small" "$kept" "$own" || { tail -n 20 "$work/$1.merge"; return 1; }
+  once "$1" 900 "$work/$1.merge" -set_cover_merge=1 -use_counters=0 "$work/$1.small" "$kept" "$own" || { tail -n 20 "$work/$1.merge"; return 1; }
   rm -rf "$kept" "$own"
   mv "$work/$1.small" "$kept"
   printf -- '-- %s: corpus of %d files, %d KiB\n' "$1" "$(find "$kept" -type f | wc -l)" "$(du -ks --apparent-size "$kept" | cut -f1)"

@@ -13,41 +13,23 @@
 #include <unistd.h>
 
 #include "apir-codec.h"
+#include "apir-server.h"
 #include "fuzz.h"
 #include "host.h"
 #include "repair.h"
 #include "server/server.h"
+#include "session-steps.h"
 #include "steps.h"
 #include "wire/capset.h"
 #include "wire/connection.h"
 #include "wire/ring.h"
 #include "wire/status.h"
 
-enum own_step {
-    STEP_BEGIN,    /* a handshake, queue 0, the library */
-    STEP_FRAME,    /* u32 type, then the frame; param: 0 no descriptor, else that of a slot */
-    STEP_BYTES,    /* for the socket as they are */
-    STEP_HANDSHAKE, /* param: 0 our own protocol's, 1 the deployed one's, 2 without a page */
-    STEP_COMMAND,  /* u32 command, u32 number, u32 shm */
-    STEP_SHARE,    /* u32 id, u32 size: slot param */
-    STEP_TAKE_AWAY, /* u32 id */
-    STEP_OPEN,     /* queue param */
-    STEP_RECORD,   /* the bytes are a record of queue param, as they are */
-    STEP_WAITS,    /* dependencies of the next call: u8 queue and u8 sequence each */
-    STEP_SCRIBBLE, /* u32 offset, u32 value in queue param's memory */
-    STEP_FENCE,    /* the struct */
-    STEP_UPSTREAM, /* u32 command, u32 flags, then arguments, with the status page for the reply */
-    STEP_HOST,     /* the first: u8 variant of the host */
-    N_OWN_STEPS,
-};
-
 enum {
     QUEUES = 3,
-    STATUS_ID = 9, /* of shared memory; the slots' are 1 to 4 */
-    QUEUE_ID = 10, /* and queues' 10 to 12 */
     MAX_WAITS = 8,
     MAX_STEPS_RUN = 64,
-    MAX_WAIT_MS = 200, /* for an answer, or for the session's end */
+    MAX_WAIT_MS = 100, /* for an answer, or for the session's end */
     SEND_TIMEOUT_MS = 1000,
 };
 
@@ -67,6 +49,7 @@ struct queue {
 };
 
 struct session {
+    unsigned variant; /* of the host */
     struct host host;
     pthread_t thread;
     struct apir_connection connection;
@@ -78,6 +61,7 @@ struct session {
     uint32_t n_waits;
     uint64_t struct_size;
     uint32_t synced;
+    bool garbled; /* the server may be waiting for the rest of a frame: nothing is waited for any more */
     uint8_t *record;
 };
 
@@ -87,12 +71,26 @@ static void expired(void *data)
     abort();
 }
 
+/* By the interface for other programs. */
+static void serve_as_service(struct session *session)
+{
+    struct apir_service_memory memory;
+    struct apir_service *service = apir_service_create(&(struct apir_service_options){
+        .fd = session->server_fd, .handlers = apir_executor_handlers(), .handler_data = session->host.executor});
+    assert(service);
+    apir_service_run(service);
+    FUZZ_CHECK(apir_service_run(service) == -EINVAL);
+    if (apir_service_get_memory(service, 1, &memory) == 0)
+        apir_service_put_memory(service, &memory);
+    apir_service_destroy(service);
+}
+
 static void *serve(void *data)
 {
     struct session *session = data;
     const struct apir_server_options options = {
         .fd = session->server_fd,
-        .handlers = host_handlers(),
+        .handlers = apir_executor_handlers(),
         .handler_data = session->host.executor,
         .memory = &session->host.memory,
         .log = &session->host.log,
@@ -101,7 +99,10 @@ static void *serve(void *data)
         .limits = session->host.limits,
         .expired = expired,
     };
-    apir_server_run(&options);
+    if (session->variant == HOST_SERVICE)
+        serve_as_service(session);
+    else
+        apir_server_run(&options);
     return NULL;
 }
 
@@ -131,7 +132,7 @@ static bool is_dead(struct session *session)
 /* Whether *word has the value before the session ends. */
 static bool wait_for(struct session *session, _Atomic uint32_t *word, uint32_t value)
 {
-    for (unsigned i = 0; i < MAX_WAIT_MS * 20; i++) {
+    for (unsigned i = 0; i < MAX_WAIT_MS * 20 && !session->garbled; i++) {
         if ((int32_t)(atomic_load(word) - value) >= 0)
             return true;
         if (i % 16 == 15 && is_dead(session))
@@ -141,6 +142,7 @@ static bool wait_for(struct session *session, _Atomic uint32_t *word, uint32_t v
         else
             usleep(50);
     }
+    session->garbled = true; /* it answers no more, at least not this */
     return false;
 }
 
@@ -154,18 +156,18 @@ static void sync_frames(struct session *session)
 
 static void handshake(struct session *session, unsigned kind)
 {
-    const uint32_t words[] = {0, 0, kind == 2 ? 77 : STATUS_ID, 0, 2, APIR_HANDSHAKE_MAGIC, APIR_PROTOCOL_MAJOR,
+    const uint32_t words[] = {0, 0, kind == 2 ? 77 : SESSION_STATUS_ID, 0, 2, APIR_HANDSHAKE_MAGIC, APIR_PROTOCOL_MAJOR,
                               APIR_PROTOCOL_MINOR};
-    share(session, STATUS_ID, &session->status, APIR_STATUS_PAGE_SIZE);
+    share(session, SESSION_STATUS_ID, &session->status, APIR_STATUS_PAGE_SIZE);
     submit(session, words, kind == 1 ? 5 : 8);
 }
 
 static void open_queue(struct session *session, unsigned number)
 {
     struct queue *queue = &session->queues[number % QUEUES];
-    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, number % QUEUES, QUEUE_ID + number % QUEUES};
+    const uint32_t words[] = {APIR_COMMAND_OPEN_QUEUE, number % QUEUES, SESSION_QUEUE_ID + number % QUEUES};
     queue->opened = true;
-    share(session, QUEUE_ID + number % QUEUES, &queue->memory, APIR_QUEUE_SIZE);
+    share(session, SESSION_QUEUE_ID + number % QUEUES, &queue->memory, APIR_QUEUE_SIZE);
     submit(session, words, 3);
 }
 
@@ -267,7 +269,7 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
 {
     struct reader reader = {bytes, step->size};
     uint32_t words[4] = {0};
-    switch ((enum own_step)(step->what - apir_fuzz_protocol.n_messages)) {
+    switch ((enum session_step)(step->what - apir_fuzz_protocol.n_messages)) {
     case STEP_BEGIN:
         begin(session);
         break;
@@ -276,6 +278,7 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
         send_frame(session, words[0], reader.data, reader.left, step->param ? host_slot_fd(step->param) : -1);
         break;
     case STEP_BYTES:
+        session->garbled = true;
         (void)!send(session->connection.fd, bytes, step->size, MSG_DONTWAIT | MSG_NOSIGNAL);
         break;
     case STEP_HANDSHAKE:
@@ -315,10 +318,13 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
     case STEP_UPSTREAM:
         words[0] = reader_u32(&reader);
         words[1] = reader_u32(&reader);
-        words[2] = STATUS_ID;
+        words[2] = SESSION_STATUS_ID;
         memcpy(session->record, words, 12);
         memcpy(session->record + 12, reader.data, reader.left < 4096 ? reader.left : 4096);
+        atomic_store(apir_status_notif(session->status.data), 0);
         send_frame(session, APIR_FRAME_SUBMIT, session->record, 12 + (reader.left < 4096 ? reader.left : 4096), -1);
+        if (step->param == 0)
+            wait_for(session, apir_status_notif(session->status.data), 1);
         break;
     case STEP_HOST:
     case N_OWN_STEPS:
@@ -357,6 +363,7 @@ static void finish_memory(const struct memory *memory, size_t size)
 static void start(struct session *session, unsigned variant)
 {
     int pair[2];
+    session->variant = variant;
     host_init(&session->host, variant);
     session->record = malloc(APIR_MAX_RECORD + 16);
     session->status = make_memory(APIR_STATUS_PAGE_SIZE);

@@ -26,7 +26,7 @@ build_steps() {
     rm -rf -- "$2/CMakeCache.txt" "$2/CMakeFiles"
     cmake -S "$top" --preset "$1" -B "$2" || { rm -f "$2/build.ninja"; return 1; }
   fi
-  ninja -C "$2"
+  if [ "$1" = coverage ]; then ninja -C "$2" fuzz; else ninja -C "$2"; fi
 }
 
 # For commands that need the programs: APIR_NO_BUILD=1 (set by ./run test for what it runs) takes the
