@@ -399,6 +399,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&machine, 0, sizeof machine);
     world_init(&machine.world);
     machine.front = machine.back = -1;
+    if (size > 0 && data[size - 1] & 2)
+        machine.world.options.socket = NULL;
     int ret = apir_vhost_user_init(&machine.door, &machine.world.loop, &machine.world.log, &machine.world.options,
                                    "fuzz.sock", DEVICE_WINDOW, DEVICE_CONTEXTS);
     FUZZ_CHECK(ret == 0);

@@ -61,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct device device;
     struct reader reader = {data, size};
     device_init(&device);
+    if (size > 0 && data[size - 1] & 1)
+        device.world.options.socket = NULL;
     if (size > 0 && data[0] & 1)
         apir_virtio_gpu_set_window(&device.gpu, APIR_WINDOW_READY);
     while (reader.left > 0)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -70,6 +71,82 @@ void __wrap_apir_listener_close(struct apir_listener *listener)
     apir_fd_close(&listener->fd);
 }
 
+/* ---- processes: sockets that end when they are killed, or when the input says so ---- */
+
+int __wrap_apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
+                                     unsigned context, int connection);
+void __wrap_apir_worker_process_kill(struct apir_worker_process *process);
+void __wrap_apir_worker_process_expire(struct apir_worker_process *process, unsigned ms);
+void __wrap_apir_worker_process_finish(struct apir_worker_process *process);
+
+static unsigned index_of(const struct apir_worker_process *process)
+{
+    return (unsigned)process->pid - 1;
+}
+
+static void forget_process(struct world *world, unsigned index)
+{
+    apir_loop_clear_timer(&world->processes[index].timer);
+    world->processes[index].process->pid = 0;
+    world->processes[index].process = NULL;
+    apir_fd_close(&world->workers[index]);
+}
+
+static void end_process(struct world *world, unsigned index, int status)
+{
+    struct apir_worker_process *process = world->processes[index].process;
+    if (!process)
+        return;
+    forget_process(world, index);
+    process->ended(process->owner, status);
+}
+
+static void process_expired(void *owner)
+{
+    struct world_process *slot = owner;
+    slot->process->killed = true;
+    end_process(state.world, (unsigned)(slot - state.world->processes), SIGKILL);
+}
+
+int __wrap_apir_worker_process_start(struct apir_worker_process *process, const struct apir_worker_options *options,
+                                     unsigned context, int connection)
+{
+    struct world *world = state.world;
+    (void)options, (void)context;
+    if (world->no_workers || world->worker_count == WORLD_WORKERS)
+        return -EAGAIN;
+    unsigned index = world->worker_count++;
+    world->workers[index] = fcntl(connection, F_DUPFD_CLOEXEC, 0);
+    world->processes[index].process = process;
+    apir_timer_init(&world->processes[index].timer, process_expired, &world->processes[index]);
+    process->pid = (pid_t)index + 1;
+    process->killed = false;
+    return 0;
+}
+
+void __wrap_apir_worker_process_expire(struct apir_worker_process *process, unsigned ms)
+{
+    if (process->pid == 0)
+        return;
+    struct world_process *slot = &state.world->processes[index_of(process)];
+    if (!slot->timer.set)
+        apir_loop_set_timer(process->loop, &slot->timer, ms);
+}
+
+void __wrap_apir_worker_process_kill(struct apir_worker_process *process)
+{
+    if (process->pid != 0)
+        apir_loop_set_timer(process->loop, &state.world->processes[index_of(process)].timer, 0);
+}
+
+void __wrap_apir_worker_process_finish(struct apir_worker_process *process)
+{
+    if (process->pid != 0)
+        forget_process(state.world, index_of(process));
+}
+
+/* ---- memory that is short ---- */
+
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
@@ -131,7 +208,7 @@ void world_init(struct world *world)
     state.starve = 0;
     world->lowest_fd = lowest_fd();
     world->log = (struct apir_log){.stream = state.nowhere, .level = APIR_LOG_DEBUG, .prefix = "fuzz"};
-    world->options = (struct apir_worker_options){.path = "worker", .socket = "socket", .log_fd = -1};
+    world->options = (struct apir_worker_options){.path = "worker", .socket = "socket", .starts = 3, .log_fd = -1};
     world->front = -1;
     world->own_loop = apir_loop_init(&world->loop) == 0;
     FUZZ_CHECK(world->own_loop);
@@ -281,6 +358,8 @@ void world_play_worker(struct world *world, struct reader *reader)
         break;
     default:
         apir_fd_close(worker);
+        if (value % 2) /* the process too, well or badly */
+            end_process(world, (unsigned)(worker - world->workers), value % 4 == 1 ? 0 : value);
         break;
     }
 }

@@ -1,7 +1,7 @@
 /* What the targets of the host's doors have in common: an event loop that never waits, a clock that only the input
  * moves, and workers that are the other end of a socket, played by the input. No process is started, no file is made.
- * The targets are linked with world.c in place of apir_listener_*() and apir_clock_now() (apir_fuzz_world() in
- * CMakeLists.txt). */
+ * The targets are linked with world.c in place of apir_listener_*(), apir_worker_process_*(), apir_clock_now() and
+ * malloc() (in CMakeLists.txt). */
 #ifndef APIR_FUZZ_WORLD_H
 #define APIR_FUZZ_WORLD_H
 
@@ -19,13 +19,17 @@ enum { WORLD_WORKERS = 16 };
 struct world {
     struct apir_loop loop;
     struct apir_log log;                /* everything is formatted, and goes nowhere */
-    struct apir_worker_options options; /* of workers that are "connected to" */
+    struct apir_worker_options options; /* of workers that are "connected to", or, without a socket, "started" */
     int workers[WORLD_WORKERS];         /* our ends; -1: closed */
-    unsigned worker_count;              /* that were started */
-    bool no_workers;                    /* the next one cannot be started */
-    int front;                          /* what connects next to a listener: the other end; -1: nobody */
-    int lowest_fd;                      /* that was free at the beginning */
-    bool own_loop;                      /* loop is ours to finish */
+    struct world_process {
+        struct apir_worker_process *process; /* that was started; NULL: a connection, or it has ended */
+        struct apir_timer timer;             /* its end */
+    } processes[WORLD_WORKERS];
+    unsigned worker_count; /* that were started */
+    bool no_workers;       /* the next one cannot be started */
+    int front;             /* what connects next to a listener: the other end; -1: nobody */
+    int lowest_fd;         /* that was free at the beginning */
+    bool own_loop;         /* loop is ours to finish */
 };
 
 /* Starts one. The loop is the world's own unless the caller uses another. */
