@@ -364,6 +364,13 @@ static void allow_one(struct device *device, unsigned ms)
     device->gpu.pace.ahead_ns = 0;
 }
 
+/* That time is over. */
+static void allow_next(struct device *device)
+{
+    device->gpu.pace.due_ns = 0;
+    apir_loop_set_timer(&device->fixture.loop, &device->gpu.pace.timer, 0);
+}
+
 static bool has_one_worker(void *argument)
 {
     const struct wait *wait = argument;
@@ -373,12 +380,13 @@ static bool has_one_worker(void *argument)
 static void a_worker_that_starts_late_is_given_what_came_before(void **state)
 {
     struct device *device = *state;
-    allow_one(device, 20);
+    allow_one(device, 3600 * 1000);
     prepare(device, PAGE);
     assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
     assert_false(apir_list_empty(&device->gpu.pace.waiting));
     assert_int_equal(with_resource(device, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 1), VIRTIO_GPU_RESP_OK_NODATA);
     submit_words(device, 2, ECHO_WRITE, 1, 0, 7);
+    allow_next(device);
     wait_word(device, 0, 7);
 }
 
@@ -401,11 +409,12 @@ static void a_context_that_goes_early_starts_no_worker(void **state)
 static void a_worker_that_cannot_start_late_is_lost(void **state)
 {
     struct device *device = *state;
-    allow_one(device, 20);
+    allow_one(device, 3600 * 1000);
     prepare(device, PAGE);
     assert_int_equal(create_context(device, 2, APIR_CAPSET_APIR), VIRTIO_GPU_RESP_OK_NODATA);
     uint16_t head = submit_fenced(device, 2, 0, ECHO_SLEEP, 0);
     device->fixture.options.path = "/nowhere/apird-worker";
+    allow_next(device);
     assert_int_equal(wait_answer(device, head), VIRTIO_GPU_RESP_ERR_UNSPEC);
     assert_int_equal(device->gpu.worker_count, 1);
     assert_int_equal(destroy_context(device, 2), VIRTIO_GPU_RESP_OK_NODATA);
