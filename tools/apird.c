@@ -163,7 +163,7 @@ static int parse_count(const char *name, const char *text, unsigned max, unsigne
     return 0;
 }
 
-/* A number of bytes with an optional suffix: the size of a PCI BAR, which is a power of two. */
+/* A number of bytes with an optional suffix, a multiple of the page size. */
 static int parse_size(const char *name, const char *text, uint64_t *size)
 {
     static const char suffixes[] = "KMG";
@@ -173,12 +173,22 @@ static int parse_size(const char *name, const char *text, uint64_t *size)
     const char *suffix = *end ? strchr(suffixes, *end) : NULL;
     unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
     if (errno || end == text || text[0] == '-' || (*end && !suffix) || (suffix && end[1]) || number == 0 ||
-        number > max_window >> shift || number << shift < APIR_WINDOW_PAGE || ((number << shift) & ((number << shift) - 1)) != 0) {
-        fprintf(stderr, "apird: --%s %s: expected a power of two from 4K to 1024G\n", name, text);
+        number > max_window >> shift || (number << shift) % APIR_WINDOW_PAGE != 0) {
+        fprintf(stderr, "apird: --%s %s: expected a size from 4K to 1024G, a multiple of 4K\n", name, text);
         return -EINVAL;
     }
     *size = (uint64_t)number << shift;
     return 0;
+}
+
+/* A device of PCI has memory of no other sizes than these. */
+static int parse_window(const char *name, const char *text, uint64_t *size)
+{
+    int ret = parse_size(name, text, size);
+    if (ret < 0 || (*size & (*size - 1)) == 0)
+        return ret;
+    fprintf(stderr, "apird: --%s %s: expected a power of two\n", name, text);
+    return -EINVAL;
 }
 
 static int add_path(const char *name, const char **paths, unsigned *count, const char *path)
@@ -245,7 +255,7 @@ static int parse_option(struct options *options, int option, const char *name)
     case 'o':
         return parse_mode(name, optarg, &options->socket_mode);
     case 'w':
-        return parse_size(name, optarg, &options->window_size);
+        return parse_window(name, optarg, &options->window_size);
     case 'g':
         return apir_path_list_add(&options->libraries, optarg);
     case 'r':
