@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the gate, in the sandbox: called by ./run test, which has built all variants.
 #   APIR_BUILD, APIR_BUILD_SANITIZE   the build folders
-# Arguments: parts to run (unit sanitize fuzz local counters devices upstream refusals faults vm doors demo), all without any.
+# Arguments: parts to run (unit sanitize fuzz local counters devices upstream refusals confined faults vm doors demo), all without any.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -305,6 +305,8 @@ demo_part() {
   section_end
 }
 
+# shellcheck source=tests/confined-part.sh
+. "$top/tests/confined-part.sh"
 # shellcheck source=tests/counters-part.sh
 . "$top/tests/counters-part.sh"
 # shellcheck source=tests/devices-part.sh
@@ -317,12 +319,12 @@ demo_part() {
 # --- all ---------------------------------------------------------------------------------------
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals faults vm doors demo)
+[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals confined faults vm doors demo)
 for part in "${parts[@]}"; do
   case $part in
     unit) unit "unit tests" "$build" ;;
     sanitize) unit "unit tests, sanitized" "${APIR_BUILD_SANITIZE:?}" ;;
-    fuzz | local | counters | devices | upstream | refusals | faults | vm | doors | demo) "${part}_part" ;;
+    fuzz | local | counters | devices | upstream | refusals | confined | faults | vm | doors | demo) "${part}_part" ;;
     *) echo "run-tests.sh: no part named $part" >&2; exit 2 ;;
   esac
 done
