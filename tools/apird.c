@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -733,10 +734,20 @@ static int run(const struct options *options)
     return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Memory for what a worker has yet to read is large and short-lived, as a guest chooses: by itself the C library would keep
+ * up to 64 MiB of it for later. */
+static void give_memory_back(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     int ret = EXIT_SUCCESS;
+    give_memory_back();
     close_range(STDERR_FILENO + 1, ~0U, 0); /* what a careless parent has left open is not for guests to find */
     if (parse_options(&options, argc, argv) < 0) {
         fprintf(stderr, "Try 'apird --help'.\n");

@@ -115,6 +115,7 @@ static void run_queue(struct apir_vhost_queue *queue)
             handle_request(queue, &chain);
     }
     door->handling = false;
+    apir_request_trim(&door->request);
     notify(queue);
     if (ret < 0) {
         report_broken(queue);

@@ -9,7 +9,10 @@
 
 #include "util/shared.h"
 
-enum { MAX_INDIRECT = 1 << 16 }; /* a descriptor's next has 16 bits */
+enum {
+    MAX_INDIRECT = 1 << 16, /* a descriptor's next has 16 bits */
+    KEPT_CAPACITY = 64 * 1024,
+};
 
 /* The ring indices are plain integers in shared memory; partner of each: the guest's driver (virtio 1.x, 2.7.13). */
 static uint16_t load_index(const uint16_t *index)
@@ -284,6 +287,12 @@ bool apir_virtqueue_should_notify(struct apir_virtqueue *queue)
         return !(load_index(&queue->available->flags) & VRING_AVAIL_F_NO_INTERRUPT);
     uint16_t event = load_index(&queue->available->ring[queue->size]);
     return vring_need_event(event, queue->used_index, old);
+}
+
+void apir_request_trim(struct apir_request *request)
+{
+    if (request->capacity > KEPT_CAPACITY)
+        apir_request_finish(request);
 }
 
 void apir_request_finish(struct apir_request *request)

@@ -72,6 +72,9 @@ void apir_virtqueue_push(struct apir_virtqueue *queue, const struct apir_chain *
 /* True if the guest wants to be notified of what was pushed since the last call. */
 bool apir_virtqueue_should_notify(struct apir_virtqueue *queue);
 
+/* Gives back the memory of a request that was long, once it is handled: few are, and doors wait for years. */
+void apir_request_trim(struct apir_request *request);
+
 void apir_request_finish(struct apir_request *request);
 
 #endif

@@ -162,6 +162,26 @@ static void too_long_request_is_cut(void **state)
     assert_true(guest->request.too_long);
 }
 
+static void memory_of_a_long_request_is_given_back(void **state)
+{
+    struct guest *guest = *state;
+    describe(&guest->descriptors[0], DATA, 100, 0, 0);
+    offer(guest, 0);
+    assert_int_equal(pop(guest), 1);
+    apir_request_trim(&guest->request);
+    assert_non_null(guest->request.data); /* a short one's is kept */
+    guest->request.data = realloc(guest->request.data, 1024 * 1024);
+    guest->request.capacity = 1024 * 1024;
+    apir_request_trim(&guest->request);
+    assert_null(guest->request.data);
+    assert_int_equal(guest->request.capacity, 0);
+    apir_virtqueue_push(&guest->queue, &guest->chain, NULL, 0);
+    describe(&guest->descriptors[0], DATA, 100, 0, 0);
+    offer(guest, 0);
+    assert_int_equal(pop(guest), 1);
+    assert_int_equal(guest->request.size, 100);
+}
+
 static void loop_breaks_the_queue(void **state)
 {
     struct guest *guest = *state;
@@ -468,6 +488,7 @@ int main(void)
         TEST(chain_without_answer_is_fine),
         TEST(indirect_chain_is_longer_than_the_queue),
         TEST(too_long_request_is_cut),
+        TEST(memory_of_a_long_request_is_given_back),
         TEST(loop_breaks_the_queue),
         TEST(loop_in_an_indirect_table_breaks_the_queue),
         TEST(address_outside_memory_breaks_the_queue),

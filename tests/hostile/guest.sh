@@ -7,7 +7,10 @@ model=$1 text=$2 rounds=$3 hostile=$4 calm=$5 seed=$6 modes=${7-}
 total=$((rounds * (hostile + calm + 60) + 600))
 neighbours=()
 
+# The attacker may take all memory of this machine; that is not what is tested.
+spare() { echo -1000 >"/proc/$1/oom_score_adj"; }
 compute() { # PROCESSOR
+  spare self
   exec taskset -c "$1" apir-honest remote "$model" "$text" "$total" 2>/dev/null
 }
 wait_ready() { # FILE
@@ -33,7 +36,7 @@ for ((round = 1; round <= rounds; round++)); do
   taskset -c 1 apir-honest busy "$calm"
   kill -STOP "${neighbours[@]}"
   echo "turn hostile"
-  taskset -c 1 apir-hostile --seconds "$hostile" --seed $((seed + round)) ${modes:+--mode "$modes"} | sed 's/^/did /'
+  taskset -c 1 sh -c 'echo 1000 >/proc/self/oom_score_adj; exec "$@"' sh apir-hostile --seconds "$hostile" --seed $((seed + round)) ${modes:+--mode "$modes"} | sed 's/^/did /'
   echo "turn none"
   kill -0 "$honest" || break
 done
@@ -46,5 +49,6 @@ done
 kill "${neighbours[@]}"
 kill "$honest" || status=1
 wait
+dmesg | grep -iE 'out of memory|segfault|hung task|call trace' | tail -n 5 | sed 's/^/# /'
 echo "neighbours ended with $status"
 exit $status

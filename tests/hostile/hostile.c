@@ -24,7 +24,7 @@ enum {
     MAX_MODES = 16,
     MIN_TURN_MS = 1000, /* of an attack */
     MAX_TURN_MS = 8000,
-    GRACE_MS = 15000, /* until an attack that should have ended is killed */
+    GRACE_MS = 3000, /* until an attack that should have ended is killed */
     NS_PER_MS = 1000 * 1000,
 };
 
