@@ -22,6 +22,7 @@ static const char *const of_devices[] = {
     "/opt/amdgpu", "/opt/intel", "/run/opengl-driver", "/etc/vulkan", "/etc/glvnd", "/etc/drirc", "/etc/OpenCL",
     "/etc/nvidia", "/etc/hwdata", "/proc/devices", "/proc/driver", "/proc/sys/vm/mmap_min_addr", "/proc/sys/dev",
     "/sys/class/drm", "/sys/class/accel", "/sys/class/kfd", "/sys/devices/virtual/kfd", "/sys/dev/char", "/sys/bus/pci/devices",
+    "/dev/dri", /* to look for render nodes; nodes that set modes of displays take no ioctl then */
     "/sys/module/amdgpu", "/sys/module/nvidia", "/sys/module/nvidia_uvm", "/sys/module/i915", "/sys/module/xe",
 };
 
@@ -33,7 +34,7 @@ static const char *const device_folders[] = {
 static const char *const nodes_of_all[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 
 static const char *const nodes_of_devices[] = {
-    "/dev/dri", "/dev/kfd", "/dev/nvidia*", "/dev/dxg", "/dev/accel", "/dev/udmabuf",
+    "/dev/dri/renderD*", "/dev/kfd", "/dev/nvidia*", "/dev/dxg", "/dev/accel",
 };
 
 /* Names of other machines. */

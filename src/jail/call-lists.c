@@ -131,7 +131,6 @@ static const struct apir_call_condition conditions[] = {
     IOCTL(APIR_JAIL_CALLS_DEVICES, 'd'),      /* DRM, and accelerators */
     IOCTL_DATA(APIR_JAIL_CALLS_DEVICES, 'b'), /* dma-buf */
     IOCTL_DATA(APIR_JAIL_CALLS_DEVICES, '>'), /* sync files */
-    IOCTL_DATA(APIR_JAIL_CALLS_DEVICES, 'u'), /* udmabuf */
     IOCTL_DATA(APIR_JAIL_CALLS_DEVICES, 'K'), /* AMD's /dev/kfd */
     IOCTL_DATA(APIR_JAIL_CALLS_DEVICES, 'G'), /* /dev/dxg */
     IOCTL_DATA(APIR_JAIL_CALLS_NVIDIA, 'F'),
