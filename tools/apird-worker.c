@@ -425,7 +425,7 @@ static int run(struct worker *worker)
         return 1;
     }
     enter_jail(worker); /* a probe, too: it shall meet what workers will */
-    int ret = worker->probe ? probe(worker) : follow_parent(worker) ? serve(worker) : 1;
+    int ret = !follow_parent(worker) ? 1 : worker->probe ? probe(worker) : serve(worker);
     apir_executor_destroy(worker->executor);
     apir_shm_table_finish(&worker->memory);
     apir_ledger_close(&worker->ledger);

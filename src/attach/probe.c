@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,8 +110,10 @@ static int open_stream(struct apir_probe_stream *stream, struct apir_probe *prob
 static int exec_probe(struct apir_probe *probe, const struct apir_worker_fds *fds)
 {
     const struct apir_worker_options *options = probe->options;
-    const char *argv[12] = {options->path, "--probe", "--ggml-library", options->ggml_library};
-    unsigned count = 4;
+    char parent[16];
+    snprintf(parent, sizeof parent, "%d", (int)getpid());
+    const char *argv[16] = {options->path, "--probe", "--parent", parent, "--ggml-library", options->ggml_library};
+    unsigned count = 6;
     if (options->ggml_reg) {
         argv[count++] = "--ggml-reg";
         argv[count++] = options->ggml_reg;
