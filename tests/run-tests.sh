@@ -259,8 +259,15 @@ killed_under_vm() {
   return $result
 }
 
+# shellcheck source=tests/torture/faults.sh
+. "$top/tests/torture/faults.sh"
+
 faults_part() {
+  local fault
   section "faults"
+  for fault in "${all_faults[@]}"; do
+    check "${fault//_/ }" "$fault"
+  done
   check "worker killed during compute" worker_killed
   check "worker, then daemon killed under a virtual machine" killed_under_vm
   section_end

@@ -75,6 +75,10 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
 #ifdef FAKE_PIPELINE
     return fake_pipeline_meet(index_of(ggml_backend_get_device(backend))) ? GGML_STATUS_SUCCESS : GGML_STATUS_FAILED;
 #endif
+#ifdef FAKE_STUCK
+    for (;;)
+        pause();
+#endif
     enum ggml_status status = GGML_STATUS_SUCCESS;
     (void)backend;
     seen.graphs++;

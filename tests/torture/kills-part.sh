@@ -25,7 +25,7 @@ kill_figures() {
 }
 daemon_growth() { # NAME
   figure_at_most "$1: fds more in the daemon" 0 "${said[fds_more]-}"
-  figure_at_most "$1: memory more in the daemon" 256 "${said[kib_more]-}" KiB
+  figure_at_most "$1: memory more in the daemon" 1024 "${said[kib_more]-}" KiB
 }
 worker_kills() {
   local rounds
@@ -66,6 +66,7 @@ kills_in_machine() {
     "$run" vm "${machine[@]}" -- apir-session "$@" >"$work/kills" 2>"$work/kills.err"
   grep '^MISSED' "$work/kills" | head -n 20
   read_pairs kills "$work/kills"
+  [ -n "${said[kills]-}" ] || tail -n 20 "$work/kills.err" | sed 's/^/        | /'
 }
 machine_worker_kills() {
   local rounds seed=${seed:-$RANDOM}

@@ -3,6 +3,8 @@
  *                                                         that checks that all is well again
  *   apir-session --one SEED     the first of the two alone
  *   apir-session --check        the second
+ *   apir-session --leave        exits in the middle of the first
+ *   apir-session --exhaust      takes memory until there is no more, gives it back, and computes
  * Each prints lines with nanoseconds of CLOCK_MONOTONIC: begin, ready, failed, alive, check good. Exit code 1 when a
  * result was wrong or a check failed. With --victim client this program kills its own sessions, at random moments. */
 #include <errno.h>
@@ -22,6 +24,9 @@ enum {
     CHECK_PAUSE_MS = 100,
     LATEST_KILL_MS = 600,
     SETTLE_MS = 3000,
+    LEAVE_MS = 700,
+    MAX_BUFFERS = 64,
+    BUFFER_SIZE = 64 * 1024 * 1024,
     MS = 1000 * 1000,
 };
 
@@ -114,6 +119,44 @@ static bool is_well(uint64_t seed)
     return good;
 }
 
+static void *work_on(void *argument)
+{
+    (void)argument;
+    one(1);
+    return NULL;
+}
+
+/* What runs at exit must not wait for a host that does not answer. */
+static int leave(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, work_on, NULL) != 0)
+        return 1;
+    nap(LEAVE_MS);
+    exit(0);
+}
+
+static bool exhaust(void)
+{
+    ggml_backend_dev_t device = load_find_device();
+    struct load *load = device ? load_create(device, 512, 64, 1) : NULL;
+    ggml_backend_buffer_t buffers[MAX_BUFFERS] = {NULL};
+    unsigned count = 0;
+    bool good = load && load_turn(load) == LOAD_GOOD;
+    while (good && count < MAX_BUFFERS &&
+           (buffers[count] = ggml_backend_buft_alloc_buffer(ggml_backend_dev_buffer_type(device), BUFFER_SIZE))) {
+        ggml_backend_buffer_clear(buffers[count], 1); /* else it may be no memory at all */
+        count++;
+    }
+    printf("buffers %u\n", count);
+    good = good && count > 0 && count < MAX_BUFFERS && load_turn(load) == LOAD_GOOD;
+    while (count > 0)
+        ggml_backend_buffer_free(buffers[--count]);
+    good = good && load_turn(load) == LOAD_GOOD && load_others(load, device);
+    load_destroy(load);
+    return good;
+}
+
 static pid_t start(const char *option, uint64_t value)
 {
     char text[32];
@@ -182,6 +225,7 @@ int main(int argc, char **argv)
         {"one", required_argument, NULL, 'o'},   {"is-well", required_argument, NULL, 'w'},
         {"check", no_argument, NULL, 'c'},       {"rounds", required_argument, NULL, 'n'},
         {"seed", required_argument, NULL, 's'},  {"victim", required_argument, NULL, 'v'},
+        {"leave", no_argument, NULL, 'l'},       {"exhaust", no_argument, NULL, 'x'},
         {NULL, 0, NULL, 0},
     };
     unsigned count = 1;
@@ -195,6 +239,10 @@ int main(int argc, char **argv)
             return !is_well(strtoull(optarg, NULL, 10));
         if (option == 'c')
             return !check(seed);
+        if (option == 'l')
+            return leave();
+        if (option == 'x')
+            return !exhaust();
         if (option == '?')
             return 2;
         if (option == 'n')
