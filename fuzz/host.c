@@ -15,7 +15,7 @@
 static struct {
     char *library;
     bool verbose;
-    int fds[HOST_SLOTS];
+    int fds[HOST_SLOTS], ledger_fd;
     uint8_t *slots[HOST_SLOTS];
 } once;
 
@@ -33,6 +33,16 @@ __attribute__((visibility("default"))) const char *__asan_default_options(void)
     return "allocator_may_return_null=1";
 }
 
+/* As apird does when it starts. */
+static void check_probe(struct apir_executor *executor)
+{
+    char message[APIR_MAX_MESSAGE];
+    FILE *nowhere = fopen("/dev/null", "w");
+    int ret = nowhere ? apir_executor_probe(executor, nowhere, message, sizeof message) : -ENOENT;
+    FUZZ_CHECK(ret == 0);
+    fclose(nowhere);
+}
+
 static void find_library(void)
 {
     const struct apir_executor_options options = {.library = "cpu", .threads = 1};
@@ -44,15 +54,24 @@ static void find_library(void)
         exit(1);
     }
     once.library = strdup(executor->library.files[0].path);
+    check_probe(executor);
     apir_executor_destroy(executor);
+}
+
+static int make_file(size_t size)
+{
+    int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int failed = ftruncate(fd, (off_t)size);
+    assert(fd >= 0 && !failed);
+    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+    return fd;
 }
 
 static void make_slots(void)
 {
+    once.ledger_fd = make_file(APIR_LEDGER_SIZE);
     for (unsigned i = 0; i < HOST_SLOTS; i++) {
-        once.fds[i] = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        assert(once.fds[i] >= 0 && ftruncate(once.fds[i], HOST_SLOT_SIZE) == 0);
-        fcntl(once.fds[i], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+        once.fds[i] = make_file(HOST_SLOT_SIZE);
         once.slots[i] = mmap(NULL, HOST_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, once.fds[i], 0);
         assert(once.slots[i] != MAP_FAILED);
     }
@@ -103,6 +122,12 @@ static const struct apir_limits limits = {
     .graph_memory = 4 << 20,
 };
 
+static void refuse(void *data, struct apir_executor_sandbox *sandbox)
+{
+    (void)data;
+    sandbox->refusal = "there is no sandbox";
+}
+
 static struct apir_executor_options make_options(unsigned variant)
 {
     static char twice[8192];
@@ -115,12 +140,15 @@ static struct apir_executor_options make_options(unsigned variant)
                                             .backend_cleanup = HOST_CLEAN_UP};
     const char *const libraries[HOST_VARIANTS] = {[1] = "", [2] = "/nonexistent.so", [3] = twice, [4] = "nonexistent"};
     const char *const symbols[HOST_VARIANTS] = {[5] = "", [6] = "no_such_symbol"};
-    const char *const devices[HOST_VARIANTS] = {[7] = "0", [8] = "CPU", [9] = "7"};
+    const char *const devices[HOST_VARIANTS] = {[HOST_CONFINED] = "0", [HOST_CLIENT] = "CPU", [HOST_SERVICE] = "7"};
     options.library = libraries[variant] ? libraries[variant] : options.library;
     options.symbol = symbols[variant] ? symbols[variant] : options.symbol;
     options.single_device = devices[variant];
-    if (variant == 10)
-        options.limits = (struct apir_limits){.memory = 4096, .buffers = 1, .queues = 1, .shared_memory = 1 << 20, .graph_nodes = 2};
+    if (variant == HOST_LITTLE)
+        options.limits = (struct apir_limits){
+            .memory = 8 << 20, .buffers = 3, .queues = 1, .shared_memory = 1 << 20, .graph_nodes = 2, .graph_memory = 1024};
+    if (variant == HOST_CONFINED)
+        options.confine = refuse;
     return options;
 }
 
@@ -132,6 +160,10 @@ void host_init(struct host *host, unsigned variant)
     options.memory = &host->memory;
     options.log = &host->log;
     host->log = (struct apir_log){.stream = once.verbose ? stderr : NULL, .level = APIR_LOG_DEBUG, .prefix = "host"};
+    if (variant % HOST_VARIANTS == HOST_CLIENT) {
+        apir_ledger_open(&host->ledger, once.ledger_fd, 0, 1 << 20);
+        options.ledger = &host->ledger;
+    }
     host->limits = options.limits;
     host->variant = variant % HOST_VARIANTS;
     host->executor = apir_executor_create(&options);
@@ -162,6 +194,9 @@ void host_share_slots(struct host *host)
 
 void host_finish(struct host *host)
 {
+    host_tell(apir_executor_library_name(host->executor), 0); /* as a worker does at its end */
+    host_tell(apir_executor_device_name(host->executor), 0);
     apir_executor_destroy(host->executor);
+    apir_ledger_close(&host->ledger);
     apir_shm_table_finish(&host->memory);
 }

@@ -9,7 +9,10 @@ enum {
     HOST_SLOTS = 4, /* pieces of shared memory; their ids are 1 to 4 */
     HOST_SLOT_SIZE = 0x10000,
     HOST_MAX_BUFFERS = 16,
+    HOST_CONFINED = 7, /* variant that refuses to serve without a sandbox */
+    HOST_CLIENT = 8,   /* in which the client has a share with other contexts */
     HOST_SERVICE = 9,  /* variant in which a session is served through include/apir-server.h */
+    HOST_LITTLE = 10,  /* in which there is little of everything */
     HOST_FINDER = 11,  /* in which memory is asked for when it is used */
     HOST_VARIANTS = 12,
 };
@@ -18,6 +21,7 @@ struct host {
     struct apir_shm_table memory;
     struct apir_executor *executor;
     struct apir_log log;
+    struct apir_ledger ledger;
     struct apir_limits limits;
     unsigned variant;
 };

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "apir-codec.h"
-#include "apir-upstream-codec.h"
 #include "host.h"
+#include "inputs.h"
 #include "session-steps.h"
 #include "steps.h"
 #include "wire/capset.h"
@@ -170,7 +170,7 @@ static void write_queues(void)
         save(&seed);
     }
     start(&seed, &apir_fuzz_protocol, "session/few-queues");
-    add_own(&seed, STEP_HOST, 0, (const uint8_t[]){10}, 1);
+    add_own(&seed, STEP_HOST, 0, (const uint8_t[]){HOST_LITTLE}, 1);
     add_own(&seed, STEP_BEGIN, 0, NULL, 0);
     for (unsigned queue = 1; queue < 3; queue++)
         add_own(&seed, STEP_OPEN, queue, NULL, 0);
@@ -217,7 +217,7 @@ static void write_frames(void)
     add_own(&seed, STEP_HANDSHAKE, 0, NULL, 0);
     save(&seed);
     start(&seed, &apir_fuzz_protocol, "session/shared-too-much");
-    add_own(&seed, STEP_HOST, 0, (const uint8_t[]){10}, 1);
+    add_own(&seed, STEP_HOST, 0, (const uint8_t[]){HOST_LITTLE}, 1);
     add_own(&seed, STEP_HANDSHAKE, 0, NULL, 0);
     for (uint32_t id = 20; id < 40; id++)
         add_words(&seed, STEP_SHARE, 1, id, HOST_SLOT_SIZE, 0);
@@ -309,6 +309,81 @@ static void write_backends(void)
     save(&seed);
 }
 
+/* --- ops that ggml's own test does not have ------------------------------------------------- */
+
+static struct apir_tensor describe(const struct ggml_tensor *from)
+{
+    struct apir_tensor to = {.type = from->type, .op = from->op, .flags = GGML_TENSOR_FLAG_COMPUTE, .name = "t"};
+    for (int d = 0; d < GGML_MAX_DIMS; d++) {
+        to.ne[d] = (uint64_t)from->ne[d];
+        to.nb[d] = from->nb[d];
+    }
+    memcpy(to.op_params, from->op_params, sizeof to.op_params);
+    return to;
+}
+
+/* A graph of one node, whose sources are values; with a host of little memory for graphs, too. */
+static void write_node(const char *name, const struct ggml_tensor *node)
+{
+    struct apir_tensor tensors[GGML_MAX_SRC + 1];
+    uint32_t src[GGML_MAX_SRC] = {0}, n = 0, n_src = 0;
+    uint64_t sizes[INPUT_BUFFERS];
+    struct seed seed;
+    struct input own = {.size = 0}, deployed = {.size = 0};
+    for (uint32_t i = 0; i < GGML_MAX_SRC; i++)
+        if (node->src[i]) {
+            tensors[n++] = describe(node->src[i]);
+            src[i] = n;
+            n_src = i + 1;
+        }
+    tensors[n] = describe(node);
+    tensors[n].src = src;
+    tensors[n].n_src = n_src;
+    input_arrange(tensors, n + 1);
+    struct apir_graph graph = {.tensors = tensors, .n_tensors = n + 1, .nodes = &n, .n_nodes = 1};
+    unsigned buffers = input_number_buffers(&graph, sizes);
+    input_write_own(&graph, sizes, buffers, &own);
+    input_write_upstream(&graph, sizes, buffers, &deployed);
+    char path[64];
+    snprintf(path, sizeof path, "dispatch/op-%s", name);
+    start(&seed, &apir_fuzz_protocol, path);
+    memcpy(seed.bytes, own.bytes, seed.size = own.size);
+    save(&seed);
+    snprintf(path, sizeof path, "dispatch-upstream/op-%s", name);
+    start(&seed, &apir_upstream_fuzz_protocol, path);
+    memcpy(seed.bytes, deployed.bytes, seed.size = deployed.size);
+    save(&seed);
+    snprintf(path, sizeof path, "dispatch/little-%s", name);
+    start(&seed, &apir_fuzz_protocol, path);
+    add_own(&seed, 2, 0, (const uint8_t[]){HOST_LITTLE}, 1);
+    memcpy(seed.bytes + seed.size, own.bytes, own.size);
+    seed.size += own.size;
+    save(&seed);
+}
+
+static struct ggml_tensor *tensor(struct ggml_context *context, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    return ggml_new_tensor_4d(context, GGML_TYPE_F32, a, b, c, d);
+}
+
+static void write_ops(void)
+{
+    struct ggml_context *c = ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true});
+    struct ggml_tensor *parts = ggml_win_part(c, tensor(c, 8, 6, 6, 1), 4);
+    struct ggml_tensor *kernel = tensor(c, 3, 3, 2, 2);
+    struct ggml_tensor *columns = ggml_im2col(c, kernel, tensor(c, 8, 8, 2, 1), 1, 1, 0, 0, 1, 1, true, GGML_TYPE_F32);
+    int sections[GGML_MROPE_SECTIONS] = {8, 8, 0, 0};
+    write_node("win-part", parts);
+    write_node("win-unpart", ggml_win_unpart(c, tensor(c, 8, 4, 4, 4), 6, 6, 4));
+    write_node("get-rel-pos", ggml_get_rel_pos(c, ggml_new_tensor_2d(c, GGML_TYPE_F16, 8, 7), 4, 4));
+    write_node("add-rel-pos", ggml_add_rel_pos(c, tensor(c, 16, 16, 2, 1), tensor(c, 4, 4, 4, 2), tensor(c, 4, 4, 4, 2)));
+    write_node("pool-back", ggml_pool_2d_back(c, tensor(c, 4, 4, 1, 1), tensor(c, 8, 8, 1, 1), GGML_OP_POOL_MAX, 2, 2, 2, 2, 0, 0));
+    write_node("im2col-back", ggml_im2col_back(c, columns, kernel, (int64_t[]){8, 8, 2, 1}, 1, 1, 0, 0, 1, 1, true));
+    write_node("rope-vision", ggml_rope_multi(c, tensor(c, 32, 2, 4, 1), ggml_new_tensor_1d(c, GGML_TYPE_I32, 16), NULL, 16, sections,
+                                              GGML_ROPE_TYPE_VISION, 512, 10000, 1, 0, 1, 32, 1));
+    ggml_free(c);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -327,5 +402,6 @@ int main(int argc, char **argv)
     write_variants(&apir_fuzz_protocol, "session", STEP_HOST);
     write_other_release();
     write_backends();
+    write_ops();
     return 0;
 }
