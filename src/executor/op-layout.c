@@ -34,9 +34,12 @@ static bool is_spread(const struct ggml_tensor *tensor, int64_t block, size_t si
     return reach >= (blocks - 1) * size;
 }
 
-/* Blocks have no space between them, and elements not less than they need. */
+/* Blocks have no space between them, and elements not less than they need. Rows and their length are counted in ints.
+ */
 static bool is_sane(const struct ggml_tensor *tensor)
 {
+    if (tensor->ne[0] > INT32_MAX || tensor->ne[1] * tensor->ne[2] * tensor->ne[3] > INT32_MAX)
+        return false;
     size_t size = ggml_type_size(tensor->type);
     int64_t block = ggml_blck_size(tensor->type);
     if (block == 1 ? tensor->ne[0] > 1 && tensor->nb[0] < size : tensor->nb[0] != size)
@@ -91,7 +94,7 @@ bool apir_op_lies_well_on_cpu(const struct ggml_tensor *op, unsigned layout)
 {
     if (op->op == GGML_OP_CPY && !copies_on_cpu(op))
         return false;
-    if (layout & APIR_OP_CPU_DENSE && !(ggml_is_contiguous(op) && ggml_is_contiguous(op->src[0])))
+    if (layout & APIR_OP_CPU_DENSE && !(is_new(op) && is_new(op->src[0])))
         return false;
     if (layout & APIR_OP_CPU_ALL_ROWS && !are_all(op, has_dense_rows))
         return false;

@@ -92,7 +92,7 @@ bool apir_op_col2im_1d(const struct ggml_tensor *op)
 bool apir_op_conv_2d(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *kernel = op->src[0], *in = op->src[1];
-    return kernel->ne[2] == in->ne[2] &&
+    return kernel->ne[2] == in->ne[2] && ggml_is_contiguous(kernel) &&
            apir_op_is(op, count_outputs(op, kernel, in, 0, flat[0]), count_outputs(op, kernel, in, 1, flat[1]),
                       kernel->ne[3], in->ne[3]);
 }
@@ -110,8 +110,8 @@ bool apir_op_conv_3d(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *kernel = op->src[0], *in = op->src[1];
     int64_t channels = op->op_params[9], batch = op->op_params[10], outputs = op->op_params[11];
-    return channels > 0 && batch > 0 && outputs > 0 && kernel->ne[3] == channels * outputs &&
-           in->ne[3] == channels * batch &&
+    return channels > 0 && batch > 0 && outputs > 0 && ggml_is_contiguous(kernel) &&
+           kernel->ne[3] == channels * outputs && in->ne[3] == channels * batch &&
            apir_op_is(op, count_outputs(op, kernel, in, 0, deep[0]), count_outputs(op, kernel, in, 1, deep[1]),
                       count_outputs(op, kernel, in, 2, deep[2]), batch * outputs);
 }
@@ -151,12 +151,22 @@ bool apir_op_pool_2d_back(const struct ggml_tensor *op)
     return op->type == op->src[1]->type && ggml_are_same_shape(op, op->src[1]) && is_pooled(op, op->src[1], op->src[0]);
 }
 
+/* Kernels compute places in floats, which are exact enough for images. */
+static bool is_small(const struct ggml_tensor *tensor)
+{
+    for (int i = 0; i < GGML_MAX_DIMS; i++)
+        if (tensor->ne[i] > APIR_OP_MAX_PARAM)
+            return false;
+    return true;
+}
+
 bool apir_op_upscale(const struct ggml_tensor *op)
 {
     int32_t flags = GGML_SCALE_FLAG_ALIGN_CORNERS | GGML_SCALE_FLAG_ANTIALIAS;
     int32_t mode = op->op_params[0] & ~flags;
     bool smooths = op->op_params[0] & GGML_SCALE_FLAG_ANTIALIAS;
-    return mode >= 0 && mode < GGML_SCALE_MODE_COUNT && (!smooths || mode == GGML_SCALE_MODE_BILINEAR);
+    return mode >= 0 && mode < GGML_SCALE_MODE_COUNT && (!smooths || mode == GGML_SCALE_MODE_BILINEAR) &&
+           is_small(op) && is_small(op->src[0]);
 }
 
 bool apir_op_pad(const struct ggml_tensor *op)

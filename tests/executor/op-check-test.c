@@ -129,6 +129,66 @@ static void overlapping_elements_are_refused(void **state)
     assert_null(apir_op_check(op));
 }
 
+static void more_rows_than_kernels_count_are_refused(void **state)
+{
+    assert_null(apir_op_check(ggml_sqr(*state, f32(*state, 1, INT32_MAX))));
+    assert_non_null(apir_op_check(ggml_sqr(*state, f32(*state, 1, INT64_C(1) << 31))));
+    assert_non_null(apir_op_check(ggml_sqr(*state, f32(*state, INT64_C(1) << 31, 1))));
+}
+
+static void images_of_places_that_floats_cannot_tell_are_refused(void **state)
+{
+    struct ggml_tensor *a = f32(*state, 1 << 20, 2);
+    assert_null(apir_op_check(ggml_interpolate(*state, a, 1 << 20, 4, 1, 1, GGML_SCALE_MODE_NEAREST)));
+    assert_non_null(apir_op_check(ggml_interpolate(*state, a, (1 << 20) + 1, 4, 1, 1, GGML_SCALE_MODE_NEAREST)));
+}
+
+/* Parameters that a kernel takes for places or divides by; the number of the parameter, what it may not be. */
+static void parameters_that_lead_astray_are_refused(void **state)
+{
+    struct ggml_tensor *a = f32(*state, 24, 6), *image = ggml_new_tensor_4d(*state, GGML_TYPE_F32, 9, 8, 4, 1);
+    struct ggml_tensor *kernel = ggml_new_tensor_4d(*state, GGML_TYPE_F32, 3, 3, 4, 2);
+    struct ggml_tensor *rope = ggml_rope(*state, ggml_new_tensor_3d(*state, GGML_TYPE_F32, 64, 2, 3),
+                                         ggml_new_tensor_1d(*state, GGML_TYPE_I32, 3), 32, 0);
+    const struct {
+        struct ggml_tensor *op;
+        int index;
+        int32_t value;
+    } cases[] = {
+        {ggml_set(*state, a, f32(*state, 4, 2), 96, 576, 576, 16), 3, 500}, /* offset behind the last row's place */
+        {ggml_set(*state, a, f32(*state, 4, 2), 96, 576, 576, 16), 3, -4},
+        {ggml_set(*state, a, f32(*state, 4, 2), 96, 576, 576, 16), 0, INT32_MAX},
+        {ggml_concat(*state, a, f32(*state, 24, 2), 1), 0, 4},
+        {ggml_concat(*state, a, f32(*state, 24, 2), 1), 0, -1},
+        {ggml_group_norm(*state, image, 2, 1e-5F), 0, 0},
+        {rope, 1, 66}, /* dimensions */
+        {rope, 1, 31},
+        {rope, 2, GGML_ROPE_TYPE_MROPE},
+        {rope, 15, 34}, /* offset */
+        {ggml_roll(*state, a, 1, 1, 0, 0), 0, 24},
+        {ggml_pad_reflect_1d(*state, a, 3, 3), 0, 24},
+        {ggml_pad(*state, a, 1, 1, 0, 0), 1, 2},
+        {ggml_argsort(*state, a, GGML_SORT_ORDER_ASC), 0, 2},
+        {ggml_unary(*state, a, GGML_UNARY_OP_ABS), 0, GGML_UNARY_OP_COUNT},
+        {ggml_unary(*state, a, GGML_UNARY_OP_ABS), 0, -1},
+        {ggml_conv_2d_direct(*state, kernel, image, 1, 1, 0, 0, 1, 1), 0, 0}, /* stride */
+        {ggml_conv_2d_direct(*state, kernel, image, 1, 1, 0, 0, 1, 1), 4, 2},
+        {ggml_pool_2d(*state, image, GGML_OP_POOL_MAX, 2, 2, 2, 2, 0, 0), 3, 0},
+        {ggml_win_part(*state, f32(*state, 4, 9), 4), 2, 0},
+        {ggml_interpolate(*state, image, 4, 4, 4, 1, GGML_SCALE_MODE_NEAREST), 0, GGML_SCALE_MODE_COUNT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ggml_tensor *op = cases[i].op;
+        if (apir_op_check(op))
+            fail_msg("case %zu: %s: %s", i, ggml_op_desc(op), apir_op_check(op));
+        int32_t good = op->op_params[cases[i].index];
+        op->op_params[cases[i].index] = cases[i].value;
+        if (!apir_op_check(op))
+            fail_msg("case %zu: passed", i);
+        op->op_params[cases[i].index] = good;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +201,9 @@ int main(void)
         cmocka_unit_test(types_without_kernels_are_refused),
         cmocka_unit_test(empty_sources_are_refused),
         cmocka_unit_test(overlapping_elements_are_refused),
+        cmocka_unit_test(more_rows_than_kernels_count_are_refused),
+        cmocka_unit_test(images_of_places_that_floats_cannot_tell_are_refused),
+        cmocka_unit_test(parameters_that_lead_astray_are_refused),
     };
     return cmocka_run_group_tests_name("op check", tests, open_context, close_context);
 }

@@ -143,9 +143,18 @@ static void change_shape(struct ggml_tensor *tensor, uint64_t *random)
         pack_densely(tensor);
 }
 
+/* Any dimension, or one that is 1, where a stride should make no difference. */
+static unsigned pick_dimension(const struct ggml_tensor *tensor, uint64_t *random)
+{
+    unsigned dim = pick(random, GGML_MAX_DIMS);
+    for (unsigned i = pick(random, 2) * GGML_MAX_DIMS; i > 0 && tensor->ne[dim] != 1; i--)
+        dim = (dim + 1) % GGML_MAX_DIMS;
+    return dim;
+}
+
 static void change_strides(struct ggml_tensor *tensor, uint64_t *random)
 {
-    size_t *nb = &tensor->nb[pick(random, GGML_MAX_DIMS)], *other = &tensor->nb[pick(random, GGML_MAX_DIMS)];
+    size_t *nb = &tensor->nb[pick_dimension(tensor, random)], *other = &tensor->nb[pick(random, GGML_MAX_DIMS)];
     size_t old = *nb;
     switch (pick(random, 6)) {
     case 0:
@@ -271,7 +280,7 @@ static void change(struct ggml_tensor *op, uint64_t *random)
 static void change_together(struct ggml_tensor *op, uint64_t *random)
 {
     unsigned dim = pick(random, GGML_MAX_DIMS);
-    int64_t from = pick_tensor(op, random)->ne[dim], to = pick(random, 40);
+    int64_t from = pick_tensor(op, random)->ne[dim], to = pick(random, 3) ? pick(random, 40) : 1;
     for (int i = -1; i < GGML_MAX_SRC; i++) {
         struct ggml_tensor *tensor = i < 0 ? op : op->src[i];
         if (!tensor)
