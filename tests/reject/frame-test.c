@@ -42,9 +42,9 @@ static const struct payload payloads[] = {
     {"unknown command 2", CONTEXT_OPEN, 12, {2, 0, 0}},
     {"unknown command 3", CONTEXT_OPEN, 12, {3, 0, 0}},
     {"unknown command 15", CONTEXT_OPEN, 12, {15, 0, 0}},
-    {"unknown command 20", CONTEXT_OPEN, 12, {20, 0, 0}},
+    {"unknown command 21", CONTEXT_OPEN, 12, {21, 0, 0}},
     {"unknown command 330", CONTEXT_OPEN, 12, {330, 0, 0}},
-    {"unknown command of Venus", CONTEXT_OPEN, 12, {VENUS + 20, 0, 0}},
+    {"unknown command of Venus", CONTEXT_OPEN, 12, {VENUS + 21, 0, 0}},
     {"largest command", CONTEXT_OPEN, 12, {UINT32_MAX, 0, 0}},
     {"sign bit command", CONTEXT_OPEN, 12, {0x80000000, 0, 0}},
 
