@@ -123,6 +123,15 @@ int context_close(struct context *context)
     return result;
 }
 
+enum apir_graph_status context_collect(struct context *context)
+{
+    struct apir_stream_collect_reply reply;
+    struct apir_dec results;
+    must_call(context, APIR_CALL_STREAM_COLLECT, &results);
+    apir_decode_stream_collect_reply(&results, &reply);
+    return reply.status;
+}
+
 void context_assert_dead(struct context *context, const char *what)
 {
     bool dead = !context->guest.status.data || raw_guest_is_dead(&context->guest);

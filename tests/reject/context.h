@@ -50,6 +50,9 @@ void context_open(struct context *context, enum context_stage stage);
 /* Ends it; the server's result. */
 int context_close(struct context *context);
 
+/* Whether the graphs of its stream have succeeded. */
+enum apir_graph_status context_collect(struct context *context);
+
 /* Fails the test unless the context is dead, then ends it; what names the case. */
 void context_assert_dead(struct context *context, const char *what);
 

@@ -126,16 +126,40 @@ static const struct {
     {"data past its buffer", A + OFFSET, 8, BUFFER_SIZE - 63},
     {"data far away", A + OFFSET, 8, APIR_MAX_SIZE},
     {"data further away", A + OFFSET, 8, UINT64_MAX - 63},
-    {"rows past the buffer", A + NE + 8, 8, BUFFER_SIZE / 16 + 1},
     {"endless rows", A + NE, 8, APIR_MAX_SIZE},
     {"negative rows", A + NE, 8, UINT64_MAX},
     {"strides past the buffer", A + NB + 8, 8, BUFFER_SIZE},
     {"strides that wrap", A + NB + 8, 8, UINT64_MAX / 3 + 1},
-    {"a row past the buffer", A + NE, 8, BUFFER_SIZE},
     {"name without an end", A + NAME + 9, 1, 'x'},
     {"name of no size", A + NAME, 8, 0},
     {"name that is too long", A + NAME, 8, 65},
 };
+
+/* What ggml could not have made of its sources fails as a graph, and computes nothing. */
+static const struct {
+    const char *what;
+    size_t at;
+    uint64_t value;
+} unsound[] = {
+    {"rows past the buffer", A + NE + 8, BUFFER_SIZE / 16 + 1},
+    {"a row past the buffer", A + NE, BUFFER_SIZE},
+    {"a row more", A + NE + 8, 5},
+};
+
+static void unsound_graphs_fail(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof unsound / sizeof *unsound; i++) {
+        struct context context;
+        context_open(&context, CONTEXT_READY);
+        memcpy((char *)context.graph.data + unsound[i].at, &unsound[i].value, sizeof unsound[i].value);
+        if (compute(&context) != 0)
+            fail_msg("graph with %s: refused", unsound[i].what);
+        assert_int_not_equal(context_collect(&context), APIR_GRAPH_STATUS_SUCCESS);
+        assert_int_equal(context_close(&context), 0);
+    }
+    assert_next_session_is_served();
+}
 
 static void bad_graphs_are_refused(void **state)
 {
@@ -211,6 +235,7 @@ int main(void)
         cmocka_unit_test(good_graph_is_computed_again_and_again),
         cmocka_unit_test(truncated_graph_is_refused),
         cmocka_unit_test(graph_with_extra_bytes_is_refused),
+        cmocka_unit_test(unsound_graphs_fail),
         cmocka_unit_test(bad_graphs_are_refused),
         cmocka_unit_test(unknown_sub_op_is_refused),
         cmocka_unit_test(view_past_its_buffer_is_refused),
