@@ -17,6 +17,7 @@ enum {
     HANDLES = 16,
     CALLS_A_FILE = 200,
     SCRATCH = 65536,
+    MOST = 8 * 1024 * 1024, /* bytes of this machine's own memory: what ends that does nothing to the host */
 };
 
 struct file {
@@ -82,6 +83,8 @@ static void create_blob(struct file *file)
     };
     if (random_once_in(random, 2))
         create.blob_mem = VIRTGPU_BLOB_MEM_HOST3D;
+    else
+        create.size %= MOST;
     try(file, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &create);
     keep(file, create.bo_handle);
 }
@@ -117,7 +120,7 @@ static void execute(struct file *file)
         handles[i] = handle(file);
     struct drm_virtgpu_execbuffer args = {
         .flags = random_below(random, 8),
-        .size = random_once_in(random, 4) ? (uint32_t)random_edge(random) : random_below(random, SCRATCH),
+        .size = random_once_in(random, 4) ? (uint32_t)random_edge(random) % MOST : random_below(random, SCRATCH),
         .command = pointer(file),
         .bo_handles = random_once_in(random, 8) ? pointer(file) : (uintptr_t)handles,
         .num_bo_handles = random_below(random, 9),

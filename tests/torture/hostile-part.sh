@@ -153,7 +153,7 @@ hostile_part() {
   total=$(scaled 600 20)
   rounds=$((total / 30 < 1 ? 1 : total / 30 > 10 ? 10 : total / 30))
   seconds=$((total / rounds))
-  calm=$((seconds / 2 > 10 ? seconds / 2 : 10))
+  calm=$((seconds / 3 > 10 ? seconds / 3 : 10))
   : >"$torture_out/hostile-daemon.txt"
   hostile_start_daemon "$work/hostile.log" --vhost-user "$work/attacked.sock" --vhost-user "$work/other.sock" || return
   hostile_run "$model" "$text" "$rounds" "$seconds" "$calm"
@@ -165,7 +165,7 @@ hostile_part() {
   hostile_daemon_figures hostile "$torture_out/hostile-daemon.txt"
   hostile_stop_daemon
   cp "$work"/{attacked,other}.{lines,err} "$work/hostile.log" "$torture_out"
-  hostile_over_socket "$model" "$text" "$(scaled 240 10)"
+  hostile_over_socket "$model" "$text" "$(scaled 120 10)"
 }
 
 # apir-hostile's modes that need no device, four at a time, and a program that computes meanwhile and afterwards.
