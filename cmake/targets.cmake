@@ -10,7 +10,7 @@ if(APIR_SANITIZE)
   target_compile_options(apir-flags INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(apir-flags INTERFACE -fsanitize=address,undefined)
-  target_compile_definitions(apir-flags INTERFACE APIR_SANITIZED)
+  target_compile_definitions(apir-flags INTERFACE APIR_SANITIZED APIR_UNFILTERED)
 endif()
 if(APIR_COVERAGE)
   target_compile_options(apir-flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
@@ -22,6 +22,7 @@ endif()
 if(APIR_SANITIZE_THREADS) # gcc warns of fences, which it knows less about; ours stand beside atomic accesses that it sees
   target_compile_options(apir-flags INTERFACE -fsanitize=thread $<$<C_COMPILER_ID:GNU>:-Wno-tsan>)
   target_link_options(apir-flags INTERFACE -fsanitize=thread)
+  target_compile_definitions(apir-flags INTERFACE APIR_UNFILTERED)
 endif()
 
 # apir_folder(NAME SOURCES file... DEPENDS target...): the library apir-NAME of src/NAME. Files are included

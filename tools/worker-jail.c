@@ -8,7 +8,7 @@
 #include "util/log.h"
 #include "util/path-list.h"
 
-#ifdef APIR_SANITIZED /* what a sanitizer does at the end, it does with ptrace */
+#ifdef APIR_UNFILTERED /* a sanitizer maps what it likes, and ends with ptrace */
 static const uint32_t left_out = UINT32_C(1) << APIR_JAIL_CALLS;
 #else
 static const uint32_t left_out = 0;

@@ -28,7 +28,7 @@ static const char wide[] = LIBRARIES "/fake-hostile.so";
 
 static struct daemon host;
 
-#ifdef APIR_SANITIZED /* then workers have no filter of system calls */
+#ifdef APIR_UNFILTERED /* then workers have no filter of system calls */
 #define SKIP_WITHOUT_FILTER() skip()
 #else
 #define SKIP_WITHOUT_FILTER() (void)0
