@@ -24,6 +24,7 @@
 enum {
     USER_BASE = 1900000000, /* in a range that nobody else gives out: systemd's UIDS-GIDS */
     LEDGER_FD = 4,
+    EXIT_NOT_CONFINED = 3, /* for apird, which asks */
     LINGER_SECONDS = 1, /* how long a call may go on after its client has left */
 };
 
@@ -330,7 +331,7 @@ static int probe(struct worker *worker)
         fprintf(stderr, "%s\n", message);
     else if (*worker->jail.lacks)
         fprintf(stderr, "DEGRADED: this kernel or set-up confines workers without: %s\n", worker->jail.lacks);
-    return ret < 0 ? 1 : 0;
+    return ret == -EPERM ? EXIT_NOT_CONFINED : ret < 0 ? 1 : 0;
 }
 
 /* Puts somebody else's library in the executor's place. 0 or -ENOMEM. */

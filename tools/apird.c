@@ -84,6 +84,7 @@ struct daemon {
     struct apir_source signals;
     int signal_fd;
     struct apir_probe probe;
+    bool unconfined; /* that says so, and it is required */
     struct client clients[2 * MAX_DOORS];
     unsigned client_count;
     struct apir_socket sockets[MAX_DOORS];
@@ -508,6 +509,21 @@ static void join_machines(struct daemon *daemon)
     daemon->machine_count = 0;
 }
 
+static void stop(struct daemon *daemon)
+{
+    daemon->busy++; /* so that no door that is idle at once ends the loop too early */
+    stop_doors(daemon);
+    door_idle(daemon);
+}
+
+static void refuse_to_serve(void *owner)
+{
+    struct daemon *daemon = owner;
+    apir_error(&daemon->log, "the sandbox of workers is not complete (--require-sandbox)");
+    daemon->unconfined = true;
+    stop(daemon);
+}
+
 static void signal_ready(void *owner, uint32_t events)
 {
     struct daemon *daemon = owner;
@@ -516,9 +532,7 @@ static void signal_ready(void *owner, uint32_t events)
     if (read(daemon->signal_fd, &info, sizeof info) != sizeof info)
         return;
     apir_info(&daemon->log, "stopping: signal %u", info.ssi_signo);
-    daemon->busy++; /* so that no door that is idle at once ends the loop too early */
-    stop_doors(daemon);
-    door_idle(daemon);
+    stop(daemon);
 }
 
 static int watch_signals(struct daemon *daemon)
@@ -663,6 +677,8 @@ static void probe_library(struct daemon *daemon)
     int ret = apir_probe_start(&daemon->probe, &daemon->loop, &daemon->log, &daemon->worker);
     if (ret < 0)
         apir_error(&daemon->log, "cannot probe %s: %s", daemon->worker.ggml_library, strerror(-ret));
+    daemon->probe.unconfined = refuse_to_serve;
+    daemon->probe.owner = daemon;
 }
 
 static int serve(struct daemon *daemon)
@@ -694,6 +710,8 @@ static int serve(struct daemon *daemon)
     apir_probe_finish(&daemon->probe);
     if (ret < 0)
         apir_error(&daemon->log, "cannot wait for events: %s", strerror(-ret));
+    else if (daemon->unconfined)
+        ret = -EPERM;
 err_doors:
     /* doors that never served have no worker, hence are idle at once */
     stop_doors(daemon);

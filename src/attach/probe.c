@@ -79,6 +79,10 @@ static void probe_ended(void *owner, int status)
                   probe->output.lines == 1 ? "" : "s");
         return;
     }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == APIR_PROBE_NOT_CONFINED && probe->unconfined) {
+        probe->unconfined(probe->owner);
+        return;
+    }
     apir_worker_process_describe(status, text, sizeof text);
     apir_warn(probe->log,
               "ggml library %s cannot be used (its probe %s%s): clients will see no device until apird is "

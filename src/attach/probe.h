@@ -6,7 +6,10 @@
 #include "attach/worker-process.h"
 #include "util/log.h"
 
-enum { APIR_PROBE_LINE = 512 };
+enum {
+    APIR_PROBE_LINE = 512,
+    APIR_PROBE_NOT_CONFINED = 3, /* exit code of a worker whose sandbox lacks something that is required */
+};
 
 /* What the probe has printed on one stream and is not logged yet. */
 struct apir_probe_stream {
@@ -27,6 +30,8 @@ struct apir_probe {
     struct apir_worker_process process;
     struct apir_probe_stream output; /* a line per device */
     struct apir_probe_stream error;  /* what is wrong */
+    void (*unconfined)(void *owner); /* may be set once it is started: called when the sandbox is not what is required */
+    void *owner;
 };
 
 /* Starts the probe of options->ggml_library (not NULL). Returns at once, 0 or -errno; the outcome is logged. */

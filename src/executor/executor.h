@@ -69,8 +69,8 @@ void apir_executor_get_stats(struct apir_executor *executor, struct apir_executo
 const char *apir_executor_library_name(const struct apir_executor *executor);
 const char *apir_executor_device_name(const struct apir_executor *executor);
 
-/* Loads the libraries, has each device compute something small, and prints a line for each device to out. 0, or -ENODEV with
- * the reason in message. */
+/* Loads the libraries, has each device compute something small, and prints a line for each device to out. 0, or with
+ * the reason in message: -EPERM if the sandbox is not complete that has to be, else -ENODEV. */
 int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message, size_t message_size);
 
 #endif

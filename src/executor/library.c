@@ -202,7 +202,7 @@ int apir_executor_probe(struct apir_executor *executor, FILE *out, char *message
     apir_library_load(executor);
     if (library->status != APIR_LOAD_STATUS_OK) {
         snprintf(message, message_size, "%s", library->message);
-        return -ENODEV;
+        return library->status == APIR_LOAD_STATUS_NOT_CONFINED ? -EPERM : -ENODEV;
     }
     for (uint32_t i = 0; i < library->n_devices; i++) {
         const struct apir_library_device *device = &library->devices[i];

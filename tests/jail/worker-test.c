@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -205,8 +207,12 @@ static void who_requires_a_sandbox_gets_no_other(void **state)
     assert_int_equal(daemon_start_options(&host, "cpu", (const char *const[]){"--require-sandbox", "--worker-users", "none", NULL}), 0);
     assert_true(is_logged("the host serves only in a complete sandbox (--require-sandbox), and this one is without: own user"));
     bool declined = in_child(host.socket, find_no_device, NULL, NULL, 0);
+    siginfo_t info = {.si_code = 0};
+    waitid(P_PID, (id_t)host.pid, &info, WEXITED | WNOWAIT); /* it stops by itself, and says that it failed */
     daemon_stop(&host);
     assert_true(declined);
+    assert_int_equal(info.si_code, CLD_EXITED);
+    assert_int_equal(info.si_status, 1);
 }
 
 int main(void)
