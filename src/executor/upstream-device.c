@@ -1,6 +1,7 @@
 /* Functions about the device and its buffer type. */
 #include <errno.h>
 
+#include "executor/op-check.h"
 #include "executor/upstream-private.h"
 
 int handle_upstream_device_get_device_count(void *data, struct apir_arena *scratch,
@@ -73,7 +74,7 @@ int handle_upstream_device_supports_op(void *data, struct apir_arena *scratch,
     int ret = apir_upstream_build_op(data, scratch, &args->op, &op);
     if (ret < 0)
         return ret == -EOPNOTSUPP ? 0 : ret;
-    reply->supported = apir_device_takes(apir_upstream_device(data), op);
+    reply->supported = !apir_op_check(op) && apir_device_takes(apir_upstream_device(data), op);
     return 0;
 }
 
@@ -159,6 +160,7 @@ int handle_upstream_buffer_type_get_alloc_size(void *data, struct apir_arena *sc
     int ret = apir_upstream_build_op(data, scratch, &args->op, &op);
     if (ret < 0)
         return ret;
-    reply->size = ggml_backend_buft_get_alloc_size(buft, op);
+    /* what cannot be computed needs no more than its data: such guests do not always ask before */
+    reply->size = apir_op_check(op) ? ggml_nbytes(op) : ggml_backend_buft_get_alloc_size(buft, op);
     return 0;
 }

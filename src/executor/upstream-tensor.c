@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "executor/op-check.h"
 #include "executor/upstream-private.h"
 
 void apir_upstream_convert(const struct apir_upstream_tensor *from, struct apir_tensor *to)
@@ -57,8 +56,6 @@ int apir_upstream_build_op(struct apir_executor *executor, struct apir_arena *sc
     if (!tensors)
         return -ENOMEM;
     int ret = apir_tensor_describe_list(executor, list, n, tensors);
-    if (ret == 0 && apir_op_check(&tensors[n - 1]))
-        ret = -EOPNOTSUPP;
     if (ret == 0)
         *op = &tensors[n - 1];
     return ret;

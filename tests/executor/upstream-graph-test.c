@@ -352,7 +352,7 @@ static void no_such_type(struct maker *m) { m->tensors[3].type = 31; }
 static void huge(struct maker *m)
 {
     for (int i = 0; i < 4; i++)
-        m->tensors[i].ne[1] = UINT32_MAX;
+        m->tensors[i].ne[1] = INT32_MAX;
 }
 
 static void spoiled_graphs_are_refused(void **state)
@@ -518,6 +518,9 @@ static void the_device_is_asked_what_it_supports(void **state)
     op.op.src[1] = 0xbeef0;
     assert_int_equal(ask_support(&m, &op), GUEST_DONE);
     assert_true(apir_dec_bool(&m.g.in));
+    op.op.ne[0] = 3; /* what the product does not have */
+    assert_int_equal(ask_support(&m, &op), GUEST_DONE);
+    assert_false(apir_dec_bool(&m.g.in));
     op.op.type = GGML_TYPE_F32;
     op.op.op = GGML_OP_CUSTOM;
     assert_int_equal(ask_support(&m, &op), GUEST_DONE);
@@ -541,6 +544,10 @@ static void allocation_sizes_are_the_hosts(void **state)
     args.op.buffer = 0x7ffde06f9bf8; /* an address of the guest's stack, as deployed */
     args.op.op.view_src = 0x558da478fc00;
     args.op.view = raw(GGML_TYPE_Q4_0, 64, 8);
+    apir_upstream_encode_buffer_type_get_alloc_size_args(&m.g.out, &args);
+    assert_int_equal(guest_call(&m.g, CALL(BUFFER_TYPE_GET_ALLOC_SIZE)), GUEST_DONE);
+    assert_int_equal(apir_dec_u64(&m.g.in), 144);
+    args.op.op.op = GGML_OP_FLASH_ATTN_EXT; /* without sources: no question for the host */
     apir_upstream_encode_buffer_type_get_alloc_size_args(&m.g.out, &args);
     assert_int_equal(guest_call(&m.g, CALL(BUFFER_TYPE_GET_ALLOC_SIZE)), GUEST_DONE);
     assert_int_equal(apir_dec_u64(&m.g.in), 144);
