@@ -85,8 +85,14 @@ static void report(const struct apir_worker_jail *jail)
     apir_debug(jail->log, "confined: %s", *jail->holds ? jail->holds : "in nothing");
     if (*jail->lacks)
         apir_info(jail->log, "DEGRADED: this kernel or set-up confines the worker without: %s", jail->lacks);
+}
+
+/* All layers may hold, and yet not let an honest driver work. */
+static void add_what_was_not_tried(struct apir_worker_jail *jail)
+{
+    size_t used = strlen(jail->lacks);
     if (needs_nvidia(&jail->needs) && jail->report.errors[APIR_JAIL_CALLS] == 0)
-        apir_info(jail->log, "DEGRADED: the system calls that NVIDIA's driver is left were not tried on a GPU");
+        snprintf(jail->lacks + used, sizeof jail->lacks - used, "%sa trial on a GPU of NVIDIA", used ? ", " : "");
 }
 
 void apir_worker_jail_complete(struct apir_worker_jail *jail)
@@ -94,10 +100,11 @@ void apir_worker_jail_complete(struct apir_worker_jail *jail)
     apir_jail_narrow(calls_of_devices(&jail->needs), &jail->report);
     apir_jail_describe(&jail->report, false, jail->holds, sizeof jail->holds);
     apir_jail_describe(&jail->report, true, jail->lacks, sizeof jail->lacks);
-    report(jail);
     if (jail->required && !apir_jail_is_complete(&jail->report))
         snprintf(jail->refusal, sizeof jail->refusal,
                  "the host serves only in a complete sandbox (--require-sandbox), and this one is without: %s", jail->lacks);
+    add_what_was_not_tried(jail);
+    report(jail);
 }
 
 static void list(const struct apir_worker_path_list *paths, const char *word, FILE *stream)

@@ -215,6 +215,15 @@ static void who_requires_a_sandbox_gets_no_other(void **state)
     assert_int_equal(info.si_status, 1);
 }
 
+static void what_was_not_tried_on_a_gpu_is_told(void **state)
+{
+    SKIP_WITHOUT_FILTER();
+    assert_int_equal(start(LIBRARIES "/libggml-cuda-hostile.so"), 0);
+    bool told = is_logged("a trial on a GPU of NVIDIA");
+    stop_host(state);
+    assert_true(told);
+}
+
 int main(void)
 {
     const struct CMUnitTest in_narrow[] = {
@@ -227,7 +236,10 @@ int main(void)
         cmocka_unit_test(what_drivers_need_they_keep),
         cmocka_unit_test(what_nobody_needs_ends_the_worker_and_is_logged),
     };
-    const struct CMUnitTest required[] = {cmocka_unit_test(who_requires_a_sandbox_gets_no_other)};
+    const struct CMUnitTest required[] = {
+        cmocka_unit_test(who_requires_a_sandbox_gets_no_other),
+        cmocka_unit_test(what_was_not_tried_on_a_gpu_is_told),
+    };
     int failed = cmocka_run_group_tests_name("required sandbox", required, NULL, NULL);
     failed += cmocka_run_group_tests_name("worker without drivers", in_narrow, start_narrow, stop_host);
     return failed + cmocka_run_group_tests_name("worker with drivers", in_wide, start_wide, stop_host);
