@@ -174,11 +174,15 @@ hostile_over_socket() { # MODEL TEXT SECONDS
   progress "$3 s over the socket, seed $seed"
   : >"$torture_out/hostile-socket.txt"
   hostile_start_daemon "$work/hostile-socket.log" --listen "$work/socket.sock" || return
+  GGML_VIRTGPU_SOCKET=$work/socket.sock GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so \
+    apir-honest remote "$1" "$2" $(($3 + 5)) >"$work/socket.lines" 2>"$work/socket.err" &
+  honest=$!
+  for _ in {1..600}; do # all who use a socket are one client: the attack leaves no context
+    ! grep -q '^said' "$work/socket.lines" && kill -0 $honest 2>/dev/null || break
+    sleep 0.1
+  done
   apir-hostile --socket "$work/socket.sock" --seconds "$3" --jobs 4 --seed "$seed" >"$work/socket.deeds" &
   attack=$!
-  GGML_VIRTGPU_SOCKET=$work/socket.sock GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so \
-    apir-honest remote "$1" "$2" $(($3 + 3)) >"$work/socket.lines" 2>"$work/socket.err" &
-  honest=$!
   hostile_watch "$torture_out/hostile-socket.txt" $attack $honest
   wait $attack $honest
   sed 's/^/        /' "$work/socket.deeds"
