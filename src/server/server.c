@@ -15,6 +15,7 @@
 #include "wire/cs.h"
 
 enum {
+    HANDSHAKE_MS = 30 * 1000, /* a peer that says nothing for so long will not; a machine may have been paused */
     SEND_TIMEOUT_MS = 1000, /* a peer that does not read for so long is taken for dead */
 };
 
@@ -127,7 +128,9 @@ static bool is_nothing(const struct apir_frame *frame)
     struct apir_dec payload;
     apir_dec_init(&payload, frame->data, frame->size, NULL);
     uint32_t command = apir_dec_u32(&payload);
-    return apir_dec_ok(&payload) &&
+    apir_dec_u32(&payload);
+    apir_dec_u32(&payload);
+    return apir_dec_finish(&payload) &&
            (command == APIR_COMMAND_NOTHING || command == APIR_COMMAND_NOTHING + APIR_VENUS_COMMAND_BASE);
 }
 
@@ -229,15 +232,31 @@ static int handle_frame(struct server *server, struct apir_frame *frame)
     }
 }
 
+static bool has_begun(const struct server *server)
+{
+    return server->status || server->upstream.backend;
+}
+
+/* Before the handshake a peer that says nothing is not waited for; afterwards it may be idle for days. */
 static int serve_frames(struct server *server)
 {
+    bool begun = false;
+    apir_connection_set_receive_timeout(&server->connection, server->options->handshake_ms
+                                                                 ? server->options->handshake_ms
+                                                                 : HANDSHAKE_MS);
     for (;;) {
         struct apir_frame frame;
         int ret = apir_connection_receive(&server->connection, &frame);
+        if (ret == -ETIMEDOUT)
+            apir_warn(server->log, "the peer has not shaken hands in time");
         if (ret <= 0)
             return ret;
         ret = handle_frame(server, &frame);
         apir_fd_close(&frame.fd);
+        if (!begun && has_begun(server)) {
+            begun = true;
+            apir_connection_set_receive_timeout(&server->connection, 0);
+        }
         if (ret < 0 && ret != -EPROTO) /* -EPROTO: it was said why */
             apir_warn(server->log, "frame of type %u refused: %s", frame.type, strerror(-ret));
         if (ret < 0)

@@ -25,6 +25,7 @@ struct apir_server_options {
     bool upstream_only;                   /* guests that offer apir's own protocol are served in the deployed one */
     void (*ended)(void *handler_data);    /* may be NULL; called when the last frame was served, before the calls that
                                              still run are waited for */
+    unsigned handshake_ms;                /* how long a peer may be silent before it has shaken hands; 0: 30 s */
     struct apir_limits limits;            /* of queues, and of time; zero-initialised: the defaults */
     void (*expired)(void *data);          /* a call takes longer than it may: the connection has been ended, and it is for
                                              the callee to see that the process ends, too. Called by another thread. May be

@@ -30,12 +30,20 @@ void apir_connection_finish(struct apir_connection *connection)
     connection->capacity = 0;
 }
 
-int apir_connection_set_send_timeout(struct apir_connection *connection, unsigned ms)
+static int set_timeout(struct apir_connection *connection, int option, unsigned ms)
 {
     struct timeval timeout = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    if (setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0)
-        return -errno;
-    return 0;
+    return setsockopt(connection->fd, SOL_SOCKET, option, &timeout, sizeof timeout) < 0 ? -errno : 0;
+}
+
+int apir_connection_set_send_timeout(struct apir_connection *connection, unsigned ms)
+{
+    return set_timeout(connection, SO_SNDTIMEO, ms);
+}
+
+int apir_connection_set_receive_timeout(struct apir_connection *connection, unsigned ms)
+{
+    return set_timeout(connection, SO_RCVTIMEO, ms);
 }
 
 static void attach_fd(struct msghdr *message, union fd_message *control, int fd)
@@ -129,7 +137,7 @@ static int receive_all(struct apir_connection *connection, void *data, size_t si
         if (got < 0 && errno == ECONNRESET)
             got = 0; /* closed before it read all we sent */
         if (got < 0)
-            return -errno;
+            return errno == EAGAIN || errno == EWOULDBLOCK ? -ETIMEDOUT : -errno;
         if (got == 0)
             return done == 0 ? 0 : -EBADMSG;
         if (!take_fds(&message, fd))

@@ -66,6 +66,9 @@ void apir_connection_finish(struct apir_connection *connection);
  * is to be closed since the frame may be half sent. 0 or -errno. */
 int apir_connection_set_send_timeout(struct apir_connection *connection, unsigned ms);
 
+/* The same of receive: after ms milliseconds (0: no bound) in which nothing came it fails with -ETIMEDOUT. */
+int apir_connection_set_receive_timeout(struct apir_connection *connection, unsigned ms);
+
 /* Sends one frame; borrows fd (-1: none). 0, -EMSGSIZE if size exceeds APIR_MAX_FRAME, -EPIPE if the peer is gone,
  * -ETIMEDOUT, or another -errno. */
 int apir_connection_send(struct apir_connection *connection, uint32_t type, const void *data, uint32_t size,

@@ -149,6 +149,7 @@ static void payloads_of_any_other_length_are_refused(void **state)
         {"open", CONTEXT_SHAKEN, 12, {16, 1, OWN_DATA}},
         {"close", CONTEXT_OPEN, 12, {17, 0, 0}},
         {"kick", CONTEXT_OPEN, 12, {18, 0, 0}},
+        {"nothing", CONTEXT_OPEN, 12, {20, 0, 0}},
     };
     for (size_t i = 0; i < COUNT(good); i++) {
         /* a handshake may be longer: what later versions add is not for us */

@@ -25,6 +25,7 @@ struct fixture {
     _Atomic int ended;
     _Atomic int expired;
     _Atomic bool hangs; /* the call does not return before the watchdog has found out */
+    unsigned handshake_ms;
     struct apir_limits limits;
     struct raw_guest guest;
 };
@@ -56,21 +57,26 @@ static void *serve(void *data)
     struct fixture *f = data;
     const struct apir_server_options options = {
         .fd = f->fd, .handlers = &handlers, .handler_data = f, .memory = &f->memory, .ended = note_ended,
-        .limits = f->limits, .expired = note_expired, .expired_data = f};
+        .handshake_ms = f->handshake_ms, .limits = f->limits, .expired = note_expired, .expired_data = f};
     f->result = apir_server_run(&options);
     return NULL;
 }
 
-static void set_up_limited(struct fixture *f, const struct apir_limits *limits)
+/* Of f, limits and handshake_ms are used. */
+static void begin(struct fixture *f)
 {
     int pair[2];
-    memset(f, 0, sizeof *f);
-    f->limits = *limits;
     apir_shm_table_init(&f->memory);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     f->fd = pair[0];
     raw_guest_init(&f->guest, pair[1]);
     assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+}
+
+static void set_up_limited(struct fixture *f, const struct apir_limits *limits)
+{
+    *f = (struct fixture){.limits = *limits};
+    begin(f);
 }
 
 static void set_up(struct fixture *f)
@@ -116,6 +122,34 @@ static void handshake_under_a_venus_context_is_answered(void **state)
     const uint32_t words[] = {APIR_VENUS_COMMAND_BASE + APIR_UPSTREAM_COMMAND_HANDSHAKE, 0, f.guest.status.id, 0, 2,
                               APIR_HANDSHAKE_MAGIC, 1, 0};
     raw_guest_submit(&f.guest, words, 8);
+    assert_int_equal(tear_down(&f), 0);
+}
+
+static void a_peer_that_never_shakes_hands_is_ended(void **state)
+{
+    (void)state;
+    struct fixture f = {.handshake_ms = 10};
+    begin(&f);
+    const uint8_t half = 1;
+    send(f.guest.connection.fd, &half, sizeof half, 0);
+    pthread_join(f.thread, NULL);
+    assert_int_equal(f.result, -ETIMEDOUT);
+    raw_guest_finish(&f.guest);
+    apir_shm_table_finish(&f.memory);
+}
+
+static void who_has_shaken_hands_may_be_idle(void **state)
+{
+    (void)state;
+    struct fixture f = {.handshake_ms = 10 * 1000};
+    struct timeval timeout;
+    socklen_t size = sizeof timeout;
+    begin(&f);
+    assert_true(raw_guest_handshake(&f.guest));
+    f.guest.unsynced = true;
+    raw_guest_sync(&f.guest);
+    assert_int_equal(getsockopt(f.fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &size), 0);
+    assert_true(timeout.tv_sec == 0 && timeout.tv_usec == 0);
     assert_int_equal(tear_down(&f), 0);
 }
 
@@ -294,6 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_is_answered_with_both_versions),
         cmocka_unit_test(handshake_under_a_venus_context_is_answered),
+        cmocka_unit_test(a_peer_that_never_shakes_hands_is_ended),
+        cmocka_unit_test(who_has_shaken_hands_may_be_idle),
         cmocka_unit_test(nothing_may_be_asked_at_any_time),
         cmocka_unit_test(calls_are_served_on_several_queues),
         cmocka_unit_test(removal_of_memory_is_acknowledged),
