@@ -69,11 +69,27 @@ confined() { # USER-OF-WORKER CAPABILITIES-OF-APIRD PREFIX...
   return $status
 }
 
+# Each promise of docs/security.md names what holds it: "program: test", or a test of the program named before.
+promised_tests_exist() {
+  local name found=0 missing=0
+  while read -r name; do
+    found=$((found + 1))
+    case $name in
+      *-test) grep -qx -- "$name" "$build/tests/list" ;;
+      *) grep -qrE --include='*.c' "^static void $name\(" "$top/tests" ;;
+    esac || { echo "there is no $name"; missing=$((missing + 1)); }
+  done < <(grep '^|' "$top/docs/security.md" | grep -oE '`[^`]+`' | tr -d '`' | sed 's/: /\n/' |
+    grep -xE '[a-z0-9-]+-test|[a-z]+_[a-z0-9_]+' | sort -u)
+  echo "$found names"
+  [ "$found" -gt 30 ] && [ "$missing" = 0 ]
+}
+
 # A kernel or a container without all of the layers; the tests of each say which.
 sandbox_is_complete() { apird-worker --probe --require-sandbox --ggml-library cpu >/dev/null 2>&1; }
 
 confined_part() {
   section "confined"
+  check "every test that docs/security.md names exists" promised_tests_exist
   if ! sandbox_is_complete; then
     skip "apird and its workers: this system has not all layers"
   elif [ "$(id -u)" = 0 ]; then
