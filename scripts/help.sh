@@ -194,9 +194,14 @@ help_torture() {
   cat <<'END'
 usage: ./run torture [--quick] [MINUTES] [PART...]
 
-Builds, and runs tests/run-torture.sh in the sandbox: all parts, or those named (the folder tests/torture has them;
-hostile: a guest that does all the harm it can beside honest ones). Ends with a table of what was wanted and what was
-measured; exit code 1 if a figure is missed.
+Builds, and runs tests/run-torture.sh in the sandbox: all parts, or those named. Ends with a table of what was wanted and
+what was measured; exit code 1 if a figure is missed.
+
+  hostile   a guest that does all the harm it can beside honest ones
+  kills     kill -9 of workers, programs, daemons and machines at random moments; seed=N chooses the moments
+  clients   24 programs at once against one
+  faults    half-written messages, peers that stall, too little of everything
+  soak      ten thousand sessions, a million calls: memory and descriptors, plotted
 
 MINUTES scales how much each part does. The default, 30, reaches the numbers that the project promises, such as
 ten minutes of the hostile guest; machines without KVM take longer for it. Figures of throughput mean something only

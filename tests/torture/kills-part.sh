@@ -176,7 +176,8 @@ kills_part() {
   worker_kills
   program_kills
   daemon_kills
-  figure_at_most "shared memory left by all that" 16384 $(($(shared_memory) - before)) KiB
+  # of the whole machine: a machine of somebody else that starts meanwhile is more
+  figure_at_most "shared memory left, if nothing else runs here" 16384 $(($(shared_memory) - before)) KiB
   stop_torture_daemon
   machine_worker_kills
   machine_program_kills

@@ -85,6 +85,7 @@ soak_sessions() {
   watch $soak_pid sessions-daemon=torture_daemon_pid sessions-program=soak_parent
   wait $soak_pid
   read_pairs sessions "$work/soak"
+  [ "${said[failed]-}" = 0 ] || grep -v load_backend "$work/soak.err" | tail -n 10 | sed 's/^/        | /'
   figure_is "sessions that failed, of $count" 0 "${said[failed]-}"
   flat sessions-daemon "daemon, $count sessions" 256
   flat sessions-program "program that starts $count sessions" 256
