@@ -1,7 +1,7 @@
 /* In place of ggml's function that computes a graph, whose name the linker gives this one, for targets to name as a source.
  * Kernels of ggml follow what tensors contain: an index that a guest has written leads out of its tensor, or ends the process.
  * Nothing can check that beforehand, and the jail is for it. What is to be found here is what could have been known: so indices
- * are zero. With NO_COMPUTE nothing is computed at all. */
+ * are zero, and results do not lie across their sources. With NO_COMPUTE nothing is computed at all. */
 #include <ggml-backend.h>
 #include <stdbool.h>
 #include <string.h>
@@ -49,6 +49,22 @@ static bool overlap(const struct ggml_tensor *a, const struct ggml_tensor *b)
     return start_a < start_b + ggml_nbytes(b) && start_b < start_a + ggml_nbytes(a);
 }
 
+static bool same_layout(const struct ggml_tensor *a, const struct ggml_tensor *b)
+{
+    return a->data == b->data && a->type == b->type && memcmp(a->ne, b->ne, sizeof a->ne) == 0 &&
+           memcmp(a->nb, b->nb, sizeof a->nb) == 0;
+}
+
+/* Whether a result lies partly over a source. Kernels then use memcpy() for what overlaps, which garbles bytes of the guest,
+ * within its own tensors; but AddressSanitizer ends the process. */
+static bool lies_across(const struct ggml_tensor *node)
+{
+    for (int i = 0; i < GGML_MAX_SRC; i++)
+        if (node->src[i] && !same_layout(node, node->src[i]) && overlap(node, node->src[i]))
+            return true;
+    return false;
+}
+
 /* Whether the indices of a node are zero now, and stay so while it is computed. */
 static bool has_good_indices(const struct ggml_tensor *node, bool alone)
 {
@@ -77,7 +93,9 @@ enum ggml_status __wrap_ggml_backend_graph_compute(ggml_backend_t backend, struc
     int n = ggml_graph_n_nodes(graph);
     for (int i = 0; i < n; i++) {
         const struct ggml_tensor *node = ggml_graph_node(graph, i);
-        if (!is_small(node, &elements) || !has_good_indices(node, n == 1))
+        bool is_view = node->op == GGML_OP_NONE || node->op == GGML_OP_RESHAPE || node->op == GGML_OP_VIEW ||
+                       node->op == GGML_OP_PERMUTE || node->op == GGML_OP_TRANSPOSE;
+        if (!is_small(node, &elements) || !has_good_indices(node, n == 1) || (!is_view && lies_across(node)))
             return GGML_STATUS_FAILED;
     }
     enum ggml_status status = __real_ggml_backend_graph_compute(backend, graph);
