@@ -33,15 +33,17 @@ once() {
 
 # What a target does in its time. Findings are counted by the files that libFuzzer writes.
 fuzz() { # TARGET
-  local target=$1 log=$work/$1.log end=$((SECONDS + seconds)) found=0
+  local target=$1 log=$work/$1.log end found=0
   local corpus=$top/fuzz/corpus/$1 own=$build/fuzz/corpus/$1
   mkdir -p "$own"
   : >"$log"
-  [ ! -d "$corpus" ] || own="$own $corpus"
-  # shellcheck disable=SC2086  # two folders
-  once "$target" 300 "$log" -runs=0 $own || found=1
+  if [ -d "$corpus" ]; then
+    once "$target" 300 "$log" -runs=0 "$corpus" || found=1
+    own="$own $corpus"
+  fi
+  end=$((SECONDS + seconds))
   while [ $found -lt $MAX_FINDINGS ] && [ $SECONDS -lt $end ]; do
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086  # two folders
     ! once "$target" $((end - SECONDS)) "$log" -max_total_time=$((end - SECONDS)) -reload=0 $own || break
     found=$((found + 1))
   done
