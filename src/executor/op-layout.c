@@ -34,8 +34,8 @@ static bool is_spread(const struct ggml_tensor *tensor, int64_t block, size_t si
     return reach >= (blocks - 1) * size;
 }
 
-/* Blocks have no space between them, and elements not less than they need. Rows and their length are counted in ints.
- */
+/* Blocks have no space between them, and elements not less than they need; no stride ends inside of one. Rows and their
+ * length are counted in ints. */
 static bool is_sane(const struct ggml_tensor *tensor)
 {
     if (tensor->ne[0] > INT32_MAX || tensor->ne[1] * tensor->ne[2] * tensor->ne[3] > INT32_MAX)
@@ -44,6 +44,9 @@ static bool is_sane(const struct ggml_tensor *tensor)
     int64_t block = ggml_blck_size(tensor->type);
     if (block == 1 ? tensor->ne[0] > 1 && tensor->nb[0] < size : tensor->nb[0] != size)
         return false;
+    for (int i = 1; i < GGML_MAX_DIMS; i++)
+        if (tensor->ne[i] > 1 && tensor->nb[i] % size != 0)
+            return false;
     return is_packed(tensor, block, size) || is_spread(tensor, block, size);
 }
 
@@ -69,16 +72,15 @@ static bool is_padded(const struct ggml_tensor *tensor)
            tensor->nb[3] == tensor->nb[2] * (size_t)tensor->ne[2];
 }
 
-/* Whether strides are what ggml gives a tensor that it makes. */
-static bool is_new(const struct ggml_tensor *tensor)
+bool apir_op_is_new(const struct ggml_tensor *tensor)
 {
     return tensor->nb[1] == ggml_row_size(tensor->type, tensor->ne[0]) && is_padded(tensor);
 }
 
 bool apir_op_lies_well(const struct ggml_tensor *op, unsigned layout)
 {
-    return is_sane(op) && are_all(op, is_sane) && (!(layout & APIR_OP_NEW) || is_new(op)) &&
-           (!(layout & APIR_OP_DENSE) || (is_new(op) && are_all(op, is_new))) &&
+    return is_sane(op) && are_all(op, is_sane) && (!(layout & APIR_OP_NEW) || apir_op_is_new(op)) &&
+           (!(layout & APIR_OP_DENSE) || (apir_op_is_new(op) && are_all(op, apir_op_is_new))) &&
            (!(layout & APIR_OP_PADDED) || are_all(op, is_padded));
 }
 
@@ -94,7 +96,7 @@ bool apir_op_lies_well_on_cpu(const struct ggml_tensor *op, unsigned layout)
 {
     if (op->op == GGML_OP_CPY && !copies_on_cpu(op))
         return false;
-    if (layout & APIR_OP_CPU_DENSE && !(is_new(op) && is_new(op->src[0])))
+    if (layout & APIR_OP_CPU_DENSE && !(apir_op_is_new(op) && apir_op_is_new(op->src[0])))
         return false;
     if (layout & APIR_OP_CPU_ALL_ROWS && !are_all(op, has_dense_rows))
         return false;

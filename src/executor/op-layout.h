@@ -16,6 +16,9 @@ enum apir_op_layout {
     APIR_OP_CPU_DENSE = 32,    /* the first source and the result are dense */
 };
 
+/* Whether strides are what ggml gives a tensor that it makes, also where a dimension is 1. */
+bool apir_op_is_new(const struct ggml_tensor *tensor);
+
 /* Whether elements lie as they have to on any device: as the layout, a set of the above, says, and none over another.
  */
 bool apir_op_lies_well(const struct ggml_tensor *op, unsigned layout);

@@ -1,4 +1,5 @@
 /* Rules of matrices, attention and recurrent layers. */
+#include "executor/op-layout.h"
 #include "executor/op-rules.h"
 
 /* A hint says that a is the matrix of a transform, whose values are not looked at then. */
@@ -146,12 +147,12 @@ bool apir_op_ssm_scan(const struct ggml_tensor *op)
                              *C = op->src[5], *ids = op->src[6];
     int64_t d_state = s->ne[0], head_dim = x->ne[0], n_head = x->ne[1], n_tokens = x->ne[2], n_seqs = x->ne[3];
     int32_t snapshots = op->op_params[0];
-    return snapshots >= 1 && ggml_is_contiguous(s) && ggml_is_contiguous(dt) && ggml_is_contiguous(A) &&
-           has_dense_pairs(x) && has_dense_pairs(B) && has_dense_pairs(C) && s->ne[1] == head_dim &&
-           s->ne[2] == n_head && s->ne[3] >= 1 && apir_op_is(dt, n_head, n_tokens, n_seqs, 1) &&
-           apir_op_is(A, A->ne[0], n_head, 1, 1) && (A->ne[0] == 1 || (A->ne[0] == d_state && snapshots == 1)) &&
-           ggml_are_same_shape(B, C) && apir_op_is(B, d_state, B->ne[1], n_tokens, n_seqs) &&
-           apir_op_divides(B->ne[1], n_head) && ids->type == GGML_TYPE_I32 && apir_op_is(ids, n_seqs, 1, 1, 1) &&
+    return snapshots >= 1 && apir_op_is_new(s) && apir_op_is_new(dt) && apir_op_is_new(A) && has_dense_pairs(x) &&
+           has_dense_pairs(B) && has_dense_pairs(C) && s->ne[1] == head_dim && s->ne[2] == n_head && s->ne[3] >= 1 &&
+           apir_op_is(dt, n_head, n_tokens, n_seqs, 1) && apir_op_is(A, A->ne[0], n_head, 1, 1) &&
+           (A->ne[0] == 1 || (A->ne[0] == d_state && snapshots == 1)) && ggml_are_same_shape(B, C) &&
+           apir_op_is(B, d_state, B->ne[1], n_tokens, n_seqs) && apir_op_divides(B->ne[1], n_head) &&
+           ids->type == GGML_TYPE_I32 && apir_op_is(ids, n_seqs, 1, 1, 1) &&
            packs(op, ggml_nelements(x), d_state * head_dim * n_head, apir_op_times(snapshots, n_seqs));
 }
 
@@ -207,7 +208,7 @@ bool apir_op_delta_net(const struct ggml_tensor *op)
            apir_op_divides(q->ne[1], n_head) && apir_op_divides(q->ne[3], n_seqs) &&
            (g->ne[0] == 1 || g->ne[0] == size) && apir_op_is(g, g->ne[0], n_head, n_tokens, n_seqs) &&
            apir_op_is(beta, 1, n_head, n_tokens, n_seqs) && apir_op_is(state, size, size, n_head, n_seqs) &&
-           ggml_is_contiguous(g) && ggml_is_contiguous(beta) && ggml_is_contiguous(state) && op->op_params[0] >= 1 &&
+           apir_op_is_new(g) && apir_op_is_new(beta) && apir_op_is_new(state) && op->op_params[0] >= 1 &&
            packs(op, ggml_nelements(v), ggml_nelements(state), op->op_params[0]);
 }
 
