@@ -89,7 +89,8 @@ terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c 
   --keep-log         keep the logs of QEMU, the guest's kernel and apird, and say where
 
 KVM is used where a boot with it succeeds, else the processor is emulated. A boot takes about 5 seconds
-either way. A guest that does not start is booted once more; if that fails too, the exit code is 75.
+either way. A guest that does not start within 60 seconds (APIR_VM_BOOT_LIMIT gives it others) is booted once
+more; if that fails too, the exit code is 75.
 END
 }
 

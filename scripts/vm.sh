@@ -15,7 +15,7 @@ vm_timeout=          # seconds that the command may take; none: no limit
 vm_qmp=              # socket for QEMU's monitor
 vm_shares=()         # folders that the guest can write
 vm_keep_log=
-vm_boot_limit=60     # seconds until the guest must have reached its init
+vm_boot_limit=${APIR_VM_BOOT_LIMIT:-60} # seconds until the guest must have reached its init
 
 vm_folder=           # temporary: sockets, logs, what guest and host tell each other
 vm_pid=

@@ -38,7 +38,8 @@ hostile_stamp() {
 hostile_machine() { # NAME OPTION... -- CMD...
   local name=$1
   shift
-  "$run" vm --device "$work/$name.sock" "$@" 2>"$work/$name.err" </dev/null | hostile_stamp >"$work/$name.lines"
+  # two at once, perhaps emulated, on a machine that may be busy
+  APIR_VM_BOOT_LIMIT=150 "$run" vm --device "$work/$name.sock" "$@" 2>"$work/$name.err" </dev/null | hostile_stamp >"$work/$name.lines"
 }
 
 # A line: time, resident KiB of its own, descriptors and threads of the daemon, its processes, CPU time of the daemon and of
