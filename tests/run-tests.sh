@@ -265,7 +265,7 @@ killed_under_vm() {
 faults_part() {
   local fault
   section "faults"
-  for fault in "${all_faults[@]}"; do
+  for fault in "${quick_faults[@]}"; do
     check "${fault//_/ }" "$fault"
   done
   check "worker killed during compute" worker_killed
