@@ -537,8 +537,10 @@ int apir_vhost_user_init(struct apir_vhost_user *door, struct apir_loop *loop, c
 {
     memset(door, 0, sizeof *door);
     door->loop = loop;
-    door->log = log;
-    int ret = apir_virtio_gpu_init(&door->gpu, loop, log, options, window_size, max_contexts);
+    door->own_log = *log;
+    door->own_log.limit = &door->log_limit;
+    door->log = &door->own_log;
+    int ret = apir_virtio_gpu_init(&door->gpu, loop, door->log, options, window_size, max_contexts);
     if (ret < 0)
         return ret;
     init_parts(door);

@@ -36,8 +36,8 @@ struct apir_vhost_queue {
     uint16_t base;                         /* where to start */
     bool placed;                           /* the addresses are known */
     bool enabled;
-    bool broken; /* it is stopped until the front end stops it */
-    int kick, call, error; /* eventfds; -1: none */
+    bool broken;               /* it is stopped until the front end stops it */
+    int kick, call, error;     /* eventfds; -1: none */
     struct apir_source source; /* kick */
     struct apir_timer again;   /* more is waiting */
 };
@@ -45,7 +45,9 @@ struct apir_vhost_queue {
 /* The owner calls finish. */
 struct apir_vhost_user {
     struct apir_loop *loop;
-    const struct apir_log *log;
+    const struct apir_log *log; /* own_log */
+    struct apir_log own_log;    /* the caller's, with a limit: each line is caused by the machine */
+    struct apir_log_limit log_limit;
     struct apir_listener listener;
     struct apir_source listener_source; /* watched while there is no front end */
     struct apir_vhost_channel front;    /* requests of the front end */
@@ -54,13 +56,13 @@ struct apir_vhost_user {
     struct apir_source back_source;
     struct apir_timer window_timer;
     struct apir_timer accept_timer; /* set while descriptors or memory are short: then nobody is let in */
-    struct apir_timer lost_timer; /* set when memory is found lost: the machine is parted with */
-    uint64_t features;          /* acknowledged */
-    uint64_t protocol_features; /* acknowledged */
-    bool window_in_table;  /* the memory table has contained the window since SHMEM_MAP was sent */
-    bool window_answered;  /* SHMEM_MAP has been answered */
-    bool window_was_ready; /* before the queue was stopped */
-    bool handling;         /* answers come from the queue's own turn, which notifies at its end */
+    struct apir_timer lost_timer;   /* set when memory is found lost: the machine is parted with */
+    uint64_t features;              /* acknowledged */
+    uint64_t protocol_features;     /* acknowledged */
+    bool window_in_table;           /* the memory table has contained the window since SHMEM_MAP was sent */
+    bool window_answered;           /* SHMEM_MAP has been answered */
+    bool window_was_ready;          /* before the queue was stopped */
+    bool handling;                  /* answers come from the queue's own turn, which notifies at its end */
     bool stopping;
     struct apir_memory memory;
     struct apir_vhost_queue queues[APIR_VIRTIO_GPU_QUEUES];

@@ -3,11 +3,47 @@
 #include <errno.h>
 #include <string.h>
 
+#include "util/clock.h"
+
+enum { NS_PER_S = 1000 * 1000 * 1000, NS_PER_LINE = NS_PER_S / APIR_LOG_RATE };
+
+static bool is_allowed(struct apir_log_limit *limit)
+{
+    uint64_t now = apir_clock_now(), full = limit->full_ns > now ? limit->full_ns : now;
+    if (full - now > (uint64_t)NS_PER_LINE * (APIR_LOG_BURST - 1)) {
+        limit->left_out++;
+        return false;
+    }
+    limit->full_ns = full + NS_PER_LINE;
+    return true;
+}
+
+static void tell_left_out(const struct apir_log *log)
+{
+    struct apir_log whole = *log;
+    whole.limit = NULL;
+    if (log->limit->left_out > 0)
+        apir_warn(&whole, "%u lines were left out: there were too many", log->limit->left_out);
+    log->limit->left_out = 0;
+}
+
+static bool is_written(const struct apir_log *log, enum apir_log_level level)
+{
+    if (!apir_log_enabled(log, level))
+        return false;
+    if (!log->limit || level >= APIR_LOG_DEBUG)
+        return true;
+    if (!is_allowed(log->limit))
+        return false;
+    tell_left_out(log);
+    return true;
+}
+
 void apir_log_vprint(const struct apir_log *log, enum apir_log_level level, const char *format, va_list args)
 {
-    if (!log || !log->stream || level > log->level)
-        return;
     int saved = errno;
+    if (!is_written(log, level))
+        return;
     char line[1024];
     int used = snprintf(line, sizeof line, "%s: ", log->prefix ? log->prefix : "apir");
     if (used > 0 && (size_t)used < sizeof line - 2)

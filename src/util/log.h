@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum apir_log_level {
@@ -14,11 +15,24 @@ enum apir_log_level {
     APIR_LOG_DEBUG = 4,
 };
 
+enum {
+    APIR_LOG_BURST = 256, /* lines that are written as fast as they come */
+    APIR_LOG_RATE = 4,    /* lines a second from then on */
+};
+
+/* For a log of lines that a guest can cause: how many more are written. Zero-initialised is complete. Of one thread.
+ * Lines of the debug level are not counted: who wants them wants all. */
+struct apir_log_limit {
+    uint64_t full_ns;  /* when APIR_LOG_BURST could be written again */
+    unsigned left_out; /* since the last that was written, which is told with the next */
+};
+
 /* Where lines go. Immutable after start-up, hence shared by threads without a lock. */
 struct apir_log {
-    FILE *stream;              /* borrowed; NULL: silent */
-    enum apir_log_level level; /* lines above it are dropped */
-    const char *prefix;        /* borrowed; printed before each line, e.g. "apird" */
+    FILE *stream;                 /* borrowed; NULL: silent */
+    enum apir_log_level level;    /* lines above it are dropped */
+    const char *prefix;           /* borrowed; printed before each line, e.g. "apird" */
+    struct apir_log_limit *limit; /* borrowed; NULL: none */
 };
 
 /* Whether a line of this level would be written. */

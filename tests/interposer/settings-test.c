@@ -32,7 +32,7 @@ static int set_up(void **state)
         unsetenv(variables[i]);
     apir_config_init(&config);
     logged_size = 0; /* until something is flushed */
-    logger = (struct apir_log){open_memstream(&logged, &logged_size), APIR_LOG_INFO, "test"};
+    logger = (struct apir_log){.stream = open_memstream(&logged, &logged_size), .level = APIR_LOG_INFO, .prefix = "test"};
     return 0;
 }
 

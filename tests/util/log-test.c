@@ -29,6 +29,41 @@ static void sink_close(struct sink *sink)
     free(sink->text);
 }
 
+static unsigned count_lines(const struct sink *sink)
+{
+    unsigned count = 0;
+    for (const char *at = sink->text; (at = strchr(at, '\n')); at++)
+        count++;
+    return count;
+}
+
+static void limited_log_leaves_lines_out(void **state)
+{
+    (void)state;
+    struct apir_log_limit limit = {0};
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_INFO, "apird");
+    sink.log.limit = &limit;
+    for (int i = 0; i < 10 * APIR_LOG_BURST; i++)
+        apir_warn(&sink.log, "again");
+    assert_true(count_lines(&sink) >= APIR_LOG_BURST && count_lines(&sink) < 2 * APIR_LOG_BURST);
+    assert_true(limit.left_out > 0);
+    sink_close(&sink);
+}
+
+static void limited_log_tells_what_it_left_out(void **state)
+{
+    (void)state;
+    struct apir_log_limit limit = {.left_out = 7};
+    struct sink sink;
+    sink_open(&sink, APIR_LOG_INFO, "apird");
+    sink.log.limit = &limit;
+    apir_warn(&sink.log, "again");
+    assert_string_equal(sink.text, "apird: 7 lines were left out: there were too many\napird: again\n");
+    assert_int_equal(limit.left_out, 0);
+    sink_close(&sink);
+}
+
 static void line_has_prefix_and_newline(void **state)
 {
     (void)state;
@@ -102,6 +137,8 @@ static void long_prefix_is_cut_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(limited_log_leaves_lines_out),
+        cmocka_unit_test(limited_log_tells_what_it_left_out),
         cmocka_unit_test(line_has_prefix_and_newline),
         cmocka_unit_test(line_above_the_level_is_dropped),
         cmocka_unit_test(silent_logs_write_nothing),
