@@ -2,11 +2,13 @@
  * frames or refused (wire/connection.c); and what the daemon sends to a worker that reads now and then arrives whole
  * and in order (attach/link.c). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "attach/link.h"
+#include "attach/worker-log.h"
 #include "fuzz.h"
 #include "util/fd.h"
 #include "wire/capset.h"
@@ -180,6 +182,40 @@ static void send_frames(struct world *world, struct reader *reader)
     free(stream.got);
 }
 
+/* ---- what a worker prints ---- */
+
+/* However it is cut, what comes out are lines without control characters. */
+static void check_output(int fd)
+{
+    uint8_t bytes[4096];
+    ssize_t got;
+    while ((got = read(fd, bytes, sizeof bytes)) > 0)
+        for (ssize_t i = 0; i < got; i++)
+            FUZZ_CHECK(bytes[i] == '\n' || (bytes[i] >= ' ' && bytes[i] != 0x7f));
+}
+
+static void print_lines(struct world *world, struct reader *reader)
+{
+    struct apir_worker_log log;
+    int output[2], end;
+    if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
+        return;
+    apir_worker_log_init(&log, &world->loop);
+    FUZZ_CHECK(apir_worker_log_open(&log, output[1], reader_u8(reader) & 1, &end) == 0);
+    while (reader->left > 0) {
+        size_t size;
+        const uint8_t *bytes = reader_take(reader, reader_u8(reader), &size);
+        if (write(end, bytes, size) < 0)
+            break;
+        world_step(&world->loop, size % 4);
+    }
+    apir_fd_close(&end);
+    apir_worker_log_close(&log);
+    apir_fd_close(&output[1]);
+    check_output(output[0]);
+    apir_fd_close(&output[0]);
+}
+
 /* ---- what a guest takes for the capset of a host ---- */
 
 static void judge_capset(struct reader *reader)
@@ -201,6 +237,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         judge_capset(&reader);
         break;
     case 1:
+        print_lines(&world, &reader);
+        break;
     case 2:
     case 3:
         receive_frames(&reader);
