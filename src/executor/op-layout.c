@@ -34,8 +34,8 @@ static bool is_spread(const struct ggml_tensor *tensor, int64_t block, size_t si
     return reach >= (blocks - 1) * size;
 }
 
-/* Blocks have no space between them, and elements not less than they need; no stride ends inside of one. Rows and their
- * length are counted in ints. */
+/* Blocks have no space between them, and elements not less than they need; no stride ends inside of one, or of a row that
+ * is dense. Rows and their length are counted in ints. */
 static bool is_sane(const struct ggml_tensor *tensor)
 {
     if (tensor->ne[0] > INT32_MAX || tensor->ne[1] * tensor->ne[2] * tensor->ne[3] > INT32_MAX)
@@ -44,8 +44,9 @@ static bool is_sane(const struct ggml_tensor *tensor)
     int64_t block = ggml_blck_size(tensor->type);
     if (block == 1 ? tensor->ne[0] > 1 && tensor->nb[0] < size : tensor->nb[0] != size)
         return false;
+    size_t row = tensor->nb[0] == size ? size * (size_t)(tensor->ne[0] / block) : 0;
     for (int i = 1; i < GGML_MAX_DIMS; i++)
-        if (tensor->ne[i] > 1 && tensor->nb[i] % size != 0)
+        if (tensor->ne[i] > 1 && (tensor->nb[i] % size != 0 || tensor->nb[i] < row))
             return false;
     return is_packed(tensor, block, size) || is_spread(tensor, block, size);
 }

@@ -129,6 +129,16 @@ static void overlapping_elements_are_refused(void **state)
     assert_null(apir_op_check(op));
 }
 
+/* Planes far apart do not make up for it. */
+static void overlapping_rows_are_refused(void **state)
+{
+    struct ggml_tensor *op = ggml_sqr(*state, ggml_new_tensor_3d(*state, GGML_TYPE_F32, 10, 10, 2));
+    op->src[0]->nb[2] = 4096;
+    assert_null(apir_op_check(op));
+    op->src[0]->nb[1] = 20;
+    assert_string_equal(apir_op_check(op), "strides are not what the op takes");
+}
+
 static void more_rows_than_kernels_count_are_refused(void **state)
 {
     assert_null(apir_op_check(ggml_sqr(*state, f32(*state, 1, INT32_MAX))));
@@ -201,6 +211,7 @@ int main(void)
         cmocka_unit_test(types_without_kernels_are_refused),
         cmocka_unit_test(empty_sources_are_refused),
         cmocka_unit_test(overlapping_elements_are_refused),
+        cmocka_unit_test(overlapping_rows_are_refused),
         cmocka_unit_test(more_rows_than_kernels_count_are_refused),
         cmocka_unit_test(images_of_places_that_floats_cannot_tell_are_refused),
         cmocka_unit_test(parameters_that_lead_astray_are_refused),
