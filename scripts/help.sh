@@ -88,6 +88,9 @@ terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c 
   --qmp PATH         put QEMU's control socket there
   --keep-log         keep the logs of QEMU, the guest's kernel and apird, and say where
 
+An apird that ends before the machine is started again, and the device unplugged and plugged in again (apir replug):
+programs in the guest that used it have failed by then, and the next ones work.
+
 KVM is used where a boot with it succeeds, else the processor is emulated. A boot takes about 5 seconds
 either way. A guest that does not start within 60 seconds (APIR_VM_BOOT_LIMIT gives it others) is booted once
 more; if that fails too, the exit code is 75.

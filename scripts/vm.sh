@@ -177,6 +177,7 @@ vm_start_qemu() {
     n=$((n + 1))
     options+=(-virtfs "local,path=${share//,/,,},mount_tag=share-$n,security_model=none,multidevs=remap")
   done
+  options+=(-qmp "unix:${vm_folder//,/,,}/qmp.sock,server=on,wait=off")
   [ -z "$vm_qmp" ] || options+=(-qmp "unix:${vm_qmp//,/,,},server=on,wait=off")
   [ "$vm_reboots" -gt 0 ] || options+=(-no-reboot)
 
@@ -242,6 +243,8 @@ vm_watch() {
     elif line+=$part && [ -z "$gone" ] && ! any_alive "$vm_pid"; then
       # (a line of which the time ends in the middle is not lost)
       gone=1  # what it said last may be still unread
+    elif [ -z "$gone" ] && [ -n "$apird_pid" ] && ! any_alive "$apird_pid"; then
+      vm_revive_apird
     elif [ -n "$gone" ]; then
       vm_failed "$running" "the guest ended without an exit code of the command"
       return 75
@@ -263,6 +266,17 @@ vm_watch() {
       progress "$vm_waiting_label" $((SECONDS - since))
     fi
   done
+}
+
+# The daemon behind the device has ended: starts it again and gives the guest the device again.
+vm_revive_apird() {
+  progress_end
+  say "-- apird has ended: starting it again, and plugging the device in again (apir replug)"
+  mv "$apird_log" "$apird_log.before"
+  rm -f "$vm_folder/gpu.sock"
+  apird_start vhost-user "$vm_folder/gpu.sock" "$vm_library" "$vm_threads"
+  "$build/bin/apir" replug --qmp "$vm_folder/qmp.sock" </dev/null >>"$apird_log.out" 2>&1 &
+  disown $!
 }
 
 vm_failed() {
