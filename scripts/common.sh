@@ -1,7 +1,11 @@
 # shellcheck shell=bash
 # Messages, temporary files, progress, and leaving nothing behind. Sourced by ../run.
 
-cache=${APIR_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/apir}
+# What root keeps is not in its home, which is closed to others: workers of root are users of their own, and must be able to
+# read the libraries that tests give them.
+user_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}
+[ "$(id -u)" != 0 ] || user_cache=/var/cache
+cache=${APIR_CACHE:-$user_cache/apir}
 case $cache in
   /*) ;;
   *) cache=$PWD/$cache ;;

@@ -33,7 +33,8 @@ The sandbox: apir needs ggml 0.27, llama.cpp and QEMU 11.1, which Debian has in 
 machine without them ./run makes a small forky system in a folder, once (1 minute, 2 GB), and works inside
 it; your files are seen there where they are. This needs a Debian (12 or newer) on x86-64, and root.
 
-Everything that ./run keeps is in ${XDG_CACHE_HOME:-~/.cache}/apir; APIR_CACHE names another folder.
+Everything that ./run keeps is in ${XDG_CACHE_HOME:-~/.cache}/apir, or root's in /var/cache/apir; APIR_CACHE names another
+folder.
 APIR_SANDBOX=always or never: use the sandbox although the machine has all packages, or the machine
 although it has not. APIR_NO_BUILD=1: take what is built as it is.
 END

@@ -26,6 +26,8 @@ cmd_suites() {
 run_tests() {
   local script=$top/tests/$1 status=0
   shift
+  [ "$(id -u)" != 0 ] || setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$build/tests" ||
+    die "the tests start workers as users of their own, who cannot read $build: have APIR_CACHE name a folder that others may read"
   temporary_folder
   if [ ! -e "$script" ]; then
     say "run: $script does not exist: there is nothing to run"
