@@ -146,7 +146,7 @@ help_test() {
 usage: ./run test [PART...]
 
 Builds with gcc, and with clang's sanitizers, and runs tests/run-tests.sh in the sandbox: all parts, or those
-named (unit sanitize fuzz local counters devices upstream refusals confined faults vm doors demo). Ends with the line
+named (unit sanitize fuzz local counters devices upstream refusals confined faults vm doors deployed demo). Ends with the line
 "N passed, N failed, N skipped".
 END
 }

@@ -31,11 +31,16 @@ doors_part() {
   vm_tap "Venus beside ours" --door virglrenderer -- "$top/tests/vm/side-by-side.sh" "$model"
   check "worker killed under a virtual machine" worker_killed_under virglrenderer
   section_end
+}
+
+deployed_part() {
+  local model
+  model=$(small_model)
   section "the deployed protocol in virtual machines"
   GGML_VIRTGPU_PROTOCOL=0 vm_tap "vhost-user" -- "$top/tests/vm/suite.sh" "$model"
   # all Venus contexts are APIR's there, as guests with ggml's own virtgpu backend need it
   VIRGL_ROUTE_VENUS_TO_APIR=1 GGML_VIRTGPU_PROTOCOL=0 \
-    vm_tap "virglrenderer" --door virglrenderer -- "$top/tests/vm/suite.sh" "$model"
+    vm_tap "virglrenderer" --door virglrenderer -- "$top/tests/vm/suite.sh" "$model" short
   GGML_VIRTGPU_PROTOCOL=0 check "worker killed under vhost-user" worker_killed_under vhost-user
   GGML_VIRTGPU_CAPSET=venus vm_tap "host without APIR, tried all the same" --door virtio-gpu-gl -- \
     "$top/tests/vm/refusal.sh" "$plugin" 'answer' 3000

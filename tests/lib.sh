@@ -6,6 +6,7 @@ passed=0 failed=0 skipped=0
 run=$top/run
 triplet=$(uname -m)-linux-gnu
 work=$(mktemp -d "${TMPDIR:-/tmp}/apir-tests.XXXXXX")
+chmod 711 "$work" # workers are users of their own, and load libraries from there
 trap 'rm -rf -- "$work"' EXIT
 export APIR_NO_BUILD=1
 PATH=$build/bin:$build/tests:/usr/libexec/$triplet/ggml:/usr/libexec/$triplet/llama.cpp-tests:/usr/libexec/$triplet/llama/bin:$PATH

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every test of the gate, in the sandbox: called by ./run test, which has built all variants.
 #   APIR_BUILD, APIR_BUILD_SANITIZE   the build folders
-# Arguments: parts to run (unit sanitize fuzz local counters devices upstream refusals confined faults vm doors demo), all without any.
+# Arguments: parts to run (unit sanitize fuzz local counters devices upstream refusals confined faults vm doors deployed demo), all
+# without any.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -12,12 +13,28 @@ device='[virtgpu] CPU'
 plugin=$build/lib/libggml-virtgpu-apir.so
 server_pid=
 
-# The cmocka programs of a build folder.
+# Programs with tests that want something done within a fraction of a second.
+unit_alone='backend-decline-test|interposer-worker-test|server-queue-test'
+
+unit_run() { # FOLDER PROGRAM
+  local status=0
+  CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$1/tests/$2" >"$work/unit.$2" 2>&1 </dev/null || status=$?
+  echo "$status" >"$work/unit.$2.status"
+}
+# The cmocka programs of a build folder, two at a time: they wait as much as they compute.
 unit() { # LABEL FOLDER
   local name
   section "$1"
+  for name in $(grep -vxE "$unit_alone" "$2/tests/list"); do
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+    unit_run "$2" "$name" &
+  done
+  wait
+  for name in $(grep -xE "$unit_alone" "$2/tests/list"); do
+    unit_run "$2" "$name"
+  done
   while read -r name; do
-    cmocka "$1: $name" timeout 300 "$2/tests/$name"
+    tap "$1: $name" "$work/unit.$name" "$(cat "$work/unit.$name.status")"
   done <"$2/tests/list"
   section_end
 }
@@ -327,15 +344,40 @@ demo_part() {
 # shellcheck source=tests/upstream-part.sh
 . "$top/tests/upstream-part.sh"
 
+# Parts that mostly wait for an emulated processor, each in a shell of its own. What they print comes when all have ended.
+two_at_a_time() { # PART...
+  local part folder=$work good bad left_out
+  printf '\n-- side by side: %s\n' "$*"
+  for part; do
+    while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+    (
+      work=$folder/$part passed=0 failed=0 skipped=0
+      mkdir "$work"
+      "${part}_part" >"$folder/$part.out" 2>&1
+      echo "$passed $failed $skipped" >"$folder/$part.counts"
+    ) &
+  done
+  wait
+  for part; do
+    cat "$folder/$part.out"
+    if read -r good bad left_out <"$folder/$part.counts"; then
+      passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left_out))
+    else
+      not_ok "$part: ended early"
+    fi
+  done
+}
+
 # --- all ---------------------------------------------------------------------------------------
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals confined faults vm doors demo)
+[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals confined machines demo)
 for part in "${parts[@]}"; do
   case $part in
     unit) unit "unit tests" "$build" ;;
     sanitize) unit "unit tests, sanitized" "${APIR_BUILD_SANITIZE:?}" ;;
-    fuzz | local | counters | devices | upstream | refusals | confined | faults | vm | doors | demo) "${part}_part" ;;
+    fuzz | local | counters | devices | upstream | refusals | confined | faults | vm | doors | deployed | demo) "${part}_part" ;;
+    machines) two_at_a_time vm doors deployed faults ;;
     *) echo "run-tests.sh: no part named $part" >&2; exit 2 ;;
   esac
 done
