@@ -18,12 +18,10 @@ static bool is_packed(const struct ggml_tensor *tensor, int64_t block, size_t si
     return true;
 }
 
-/* Whether elements of different indices are in different bytes, unless there are none: else their number is no measure
- * of the memory that a kernel reaches which does not look at every stride. */
+/* Whether elements of different indices are in different bytes: else their number is no measure of the memory that a kernel
+ * reaches which does not look at every stride. */
 static bool is_spread(const struct ggml_tensor *tensor, int64_t block, size_t size)
 {
-    if (ggml_is_empty(tensor))
-        return true;
     uint64_t blocks = (uint64_t)(ggml_nelements(tensor) / block), reach, step;
     if (!apir_checked_mul((uint64_t)(tensor->ne[0] / block) - 1, tensor->nb[0] < size ? size : tensor->nb[0], &reach))
         return true; /* more than any buffer has */
@@ -40,6 +38,8 @@ static bool is_sane(const struct ggml_tensor *tensor)
 {
     if (tensor->ne[0] > INT32_MAX || tensor->ne[1] * tensor->ne[2] * tensor->ne[3] > INT32_MAX)
         return false;
+    if (ggml_is_empty(tensor)) /* where one of several devices has no part of a tensor, ggml makes strides of 0 */
+        return true;
     size_t size = ggml_type_size(tensor->type);
     int64_t block = ggml_blck_size(tensor->type);
     if (block == 1 ? tensor->ne[0] > 1 && tensor->nb[0] < size : tensor->nb[0] != size)

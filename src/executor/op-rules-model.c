@@ -14,7 +14,7 @@ bool apir_op_mul_mat(const struct ggml_tensor *op)
 {
     const struct ggml_tensor *a = op->src[0], *b = op->src[1];
     return has_good_hint(op) && a->ne[0] == b->ne[0] && apir_op_divides(a->ne[2], b->ne[2]) &&
-           apir_op_divides(a->ne[3], b->ne[3]) && !ggml_is_transposed(a) &&
+           apir_op_divides(a->ne[3], b->ne[3]) && (ggml_is_empty(a) || !ggml_is_transposed(a)) &&
            apir_op_is(op, a->ne[1], b->ne[1], b->ne[2], b->ne[3]);
 }
 

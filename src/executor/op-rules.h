@@ -17,10 +17,10 @@ static inline bool apir_op_is(const struct ggml_tensor *tensor, int64_t ne0, int
     return tensor->ne[0] == ne0 && tensor->ne[1] == ne1 && tensor->ne[2] == ne2 && tensor->ne[3] == ne3;
 }
 
-/* Whether n is a multiple; nothing is a multiple of 0. */
+/* Whether n is a multiple; of 0 only 0 is. */
 static inline bool apir_op_divides(int64_t divisor, int64_t n)
 {
-    return divisor > 0 && n % divisor == 0;
+    return divisor > 0 ? n % divisor == 0 : divisor == n;
 }
 
 /* a * b, or -1 when that is more than any tensor has or one of them is negative. */
