@@ -133,10 +133,11 @@ static int learn(struct needs *needs, const struct apir_worker_options *worker)
     if (!needs->answer)
         return -ENOMEM;
     int ret = ask_worker(worker, needs->answer, MAX_ANSWER);
-    for (char *line = strtok_r(ret == 0 ? needs->answer : NULL, "\n", &rest); ret == 0 && line;
-         line = strtok_r(NULL, "\n", &rest))
+    if (ret < 0)
+        return ret;
+    for (char *line = strtok_r(needs->answer, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         take_line(needs, line);
-    return ret == 0 && needs->readable.n == 0 ? -EIO : ret;
+    return needs->readable.n == 0 ? -EIO : 0;
 }
 
 /* Whatever that program is: it cannot read less than all, but write no more than others. */
