@@ -301,7 +301,7 @@ static void the_kernel_ends_a_worker_that_takes_too_much(void **state)
 {
     (void)state;
     if (!getenv("APIR_TEST_CGROUP"))
-        skip(); /* the process must be alone in its group: tests/attach/guest-test.sh sees to that */
+        skip(); /* the process must be alone in its group: tests/vm/cgroup.sh sees to that */
     assert_int_equal(run_in_kernel(), 0);
 }
 
