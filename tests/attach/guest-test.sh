@@ -27,7 +27,10 @@ report() { # STATUS NAME
   else
     bad=$((bad + 1))
     echo "not ok $count - $2"
-    [ "$bad" != 1 ] || tail -n 20 "$work/guest.log" "$work/apird.log" 2>/dev/null | tr -d '\r' | sed 's/^/# /'
+    [ "$bad" != 1 ] || {
+      tail -n 20 "$work/guest.log"
+      grep -vE 'context [0-9]+ (started|ended: closed)|submits$' "$work/apird.log" | tail -n 20
+    } 2>/dev/null | tr -d '\r' | sed 's/^/# /'
   fi
 }
 
