@@ -108,7 +108,7 @@ static int set_worker(struct daemon *daemon)
     daemon->worker = daemon->options->worker;
     daemon->worker.path = daemon->worker_path;
     daemon->worker.log_level = daemon->log.level;
-    daemon->worker.log_fd = fileno(daemon->log.stream);
+    daemon->worker.log = daemon->log.stream;
     return 0;
 }
 

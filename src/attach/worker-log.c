@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "util/fd.h"
+#include "util/log.h"
 
 enum {
     PIECE = 4096,
@@ -14,16 +15,11 @@ enum {
 
 static void write_line(struct apir_worker_log *log)
 {
-    size_t done = 0;
-    ssize_t written = 0;
     if (log->used == 0)
         return;
     log->line[log->used++] = '\n';
-    while (done < log->used && (written >= 0 || errno == EINTR)) {
-        written = write(log->output, log->line + done, log->used - done);
-        done += written > 0 ? (size_t)written : 0;
-    }
-    log->used = 0; /* also of a log that takes nothing: its disk is full */
+    apir_log_write(log->output, log->line, log->used); /* or it is lost: a disk may be full */
+    log->used = 0;
 }
 
 /* No escapes for a terminal, and nothing that looks like another line. */
@@ -95,7 +91,7 @@ void apir_worker_log_init(struct apir_worker_log *log, struct apir_loop *loop)
     apir_timer_init(&log->timer, pause_over, log);
 }
 
-int apir_worker_log_open(struct apir_worker_log *log, int output, bool limited, int *end)
+int apir_worker_log_open(struct apir_worker_log *log, FILE *output, bool limited, int *end)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "attach/loop.h"
 
@@ -17,8 +18,8 @@ enum {
 /* Lives inside its owner, which calls close. */
 struct apir_worker_log {
     struct apir_loop *loop;
-    int fd;     /* the pipe; -1: closed */
-    int output; /* the log, borrowed */
+    int fd;       /* the pipe; -1: closed */
+    FILE *output; /* the log, borrowed */
     bool limited;
     size_t budget; /* bytes that are taken until the timer */
     struct apir_source source;
@@ -31,7 +32,7 @@ struct apir_worker_log {
 void apir_worker_log_init(struct apir_worker_log *log, struct apir_loop *loop);
 
 /* Opens it. output is borrowed; *end is for the worker, the caller closes it. 0 or -errno. */
-int apir_worker_log_open(struct apir_worker_log *log, int output, bool limited, int *end);
+int apir_worker_log_open(struct apir_worker_log *log, FILE *output, bool limited, int *end);
 
 /* Takes what the worker has written and closes the pipe. A closed one is a no-op. */
 void apir_worker_log_close(struct apir_worker_log *log);

@@ -202,7 +202,7 @@ static int exec_worker(struct apir_worker_process *process, const struct apir_wo
                        const char *const *argv, int connection)
 {
     int log;
-    int ret = apir_worker_log_open(&process->log, options->log_fd, options->log_level < APIR_LOG_DEBUG, &log);
+    int ret = apir_worker_log_open(&process->log, options->log, options->log_level < APIR_LOG_DEBUG, &log);
     if (ret < 0)
         return ret;
     /* stdout goes to the log too: libraries print there */

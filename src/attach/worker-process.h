@@ -40,7 +40,7 @@ struct apir_worker_options {
     struct apir_account *account;  /* of the client; NULL: it has none */
     const struct apir_cgroup *groups; /* in which each worker gets one of its own; NULL: none */
     enum apir_log_level log_level; /* of the worker */
-    int log_fd;                    /* where the worker's lines go, borrowed */
+    FILE *log;                     /* where the worker's lines go, borrowed */
 };
 
 /* Sets the numbers of the two functions from "INIT,CLEANUP": neither is 0, and they differ. 0, or -EINVAL. */

@@ -219,7 +219,7 @@ static int fill(struct apir_settings *settings, const struct values *values, con
     struct apir_arena *arena = &settings->arena;
     options->threads = read_number("VIRGL_APIR_THREADS", 1, MAX_THREADS, 0);
     options->log_level = log->level;
-    options->log_fd = log->stream ? fileno(log->stream) : STDERR_FILENO;
+    options->log = log->stream ? log->stream : stderr;
     if (keep(arena, getenv("VIRGL_APIR_SOCKET"), &options->socket) < 0)
         return -ENOMEM;
     if (options->socket)

@@ -9,7 +9,7 @@
 #include "util/arena.h"
 #include "util/log.h"
 
-/* Owns all that options points to, but for its log_fd. */
+/* Owns all that options points to, but for its log. */
 struct apir_settings {
     struct apir_worker_options options;
     struct apir_arena arena;

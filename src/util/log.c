@@ -1,6 +1,7 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "util/clock.h"
@@ -39,6 +40,22 @@ static bool is_written(const struct apir_log *log, enum apir_log_level level)
     return true;
 }
 
+/* A stream without a file, one into memory, always has. A pipe that can be written to takes a page at least. */
+static bool has_room(FILE *stream)
+{
+    struct pollfd poll_fd = {.fd = fileno(stream), .events = POLLOUT};
+    return poll_fd.fd < 0 || (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLOUT));
+}
+
+bool apir_log_write(FILE *stream, const char *text, size_t size)
+{
+    flockfile(stream); /* or another thread takes the room */
+    bool written = has_room(stream) && fwrite(text, 1, size, stream) == size;
+    written = fflush(stream) == 0 && written;
+    funlockfile(stream);
+    return written;
+}
+
 void apir_log_vprint(const struct apir_log *log, enum apir_log_level level, const char *format, va_list args)
 {
     int saved = errno;
@@ -51,8 +68,7 @@ void apir_log_vprint(const struct apir_log *log, enum apir_log_level level, cons
     size_t length = strlen(line);
     line[length] = '\n';
     /* one write, so that lines of several processes on one file do not mix */
-    fwrite(line, 1, length + 1, log->stream);
-    fflush(log->stream);
+    apir_log_write(log->stream, line, length + 1);
     errno = saved;
 }
 

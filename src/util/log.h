@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -48,6 +49,10 @@ void apir_log_print(const struct apir_log *log, enum apir_log_level level, const
 /* The same with a va_list. */
 void apir_log_vprint(const struct apir_log *log, enum apir_log_level level, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
+
+/* Writes text, whole lines, to a stream that threads may share, and flushes it. Waits for nobody: what a pipe, socket or
+ * terminal has no room for, because its reader has stopped reading, is lost. false: it was. */
+bool apir_log_write(FILE *stream, const char *text, size_t size);
 
 #define apir_error(log, ...) apir_log_print(log, APIR_LOG_ERROR, __VA_ARGS__)
 #define apir_warn(log, ...) apir_log_print(log, APIR_LOG_WARN, __VA_ARGS__)

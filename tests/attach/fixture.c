@@ -22,7 +22,7 @@ void fixture_init(struct fixture *fixture)
     fixture->options = (struct apir_worker_options){.path = fixture->worker_path,
                                                     .ggml_library = "echo",
                                                     .log_level = APIR_LOG_INFO,
-                                                    .log_fd = STDERR_FILENO};
+                                                    .log = stderr};
     assert_int_equal(apir_loop_init(&fixture->loop), 0);
 }
 

@@ -13,8 +13,8 @@
 struct desk {
     struct fixture fixture;
     struct apir_worker_log log;
-    int output; /* a file in memory */
-    int end;    /* the worker's */
+    FILE *output; /* a file in memory */
+    int end;      /* the worker's */
     char text[8192];
 };
 
@@ -23,7 +23,8 @@ static int set_up(void **state)
     struct desk *desk = calloc(1, sizeof *desk);
     *state = desk;
     fixture_init(&desk->fixture);
-    desk->output = memfd_create("log", MFD_CLOEXEC);
+    desk->output = fdopen(memfd_create("log", MFD_CLOEXEC), "w+");
+    assert_non_null(desk->output);
     apir_worker_log_init(&desk->log, &desk->fixture.loop);
     return apir_worker_log_open(&desk->log, desk->output, true, &desk->end);
 }
@@ -34,7 +35,7 @@ static int tear_down(void **state)
     apir_worker_log_close(&desk->log);
     apir_worker_log_close(&desk->log); /* is closed: does nothing */
     close(desk->end);
-    close(desk->output);
+    fclose(desk->output);
     fixture_finish(&desk->fixture);
     free(desk);
     return 0;
@@ -48,7 +49,7 @@ static void say(struct desk *desk, const char *text)
 /* What is in the log now. */
 static const char *logged(struct desk *desk)
 {
-    ssize_t size = pread(desk->output, desk->text, sizeof desk->text - 1, 0);
+    ssize_t size = pread(fileno(desk->output), desk->text, sizeof desk->text - 1, 0);
     assert_true(size >= 0);
     desk->text[size] = '\0';
     return desk->text;
@@ -57,7 +58,7 @@ static const char *logged(struct desk *desk)
 static off_t logged_size(const struct desk *desk)
 {
     struct stat status;
-    assert_int_equal(fstat(desk->output, &status), 0);
+    assert_int_equal(fstat(fileno(desk->output), &status), 0);
     return status.st_size;
 }
 
@@ -141,14 +142,14 @@ static void who_asked_for_details_gets_them(void **state)
 static void a_full_disk_stops_nobody(void **state)
 {
     struct desk *desk = *state;
-    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    if (full < 0)
+    FILE *full = fopen("/dev/full", "we");
+    if (!full)
         skip();
     desk->log.output = full;
     say(desk, "lost\n");
     assert_int_equal(apir_loop_step(&desk->fixture.loop, 1000), 0);
     desk->log.output = desk->output;
-    close(full);
+    fclose(full);
     say(desk, "kept\n");
     apir_worker_log_close(&desk->log);
     assert_string_equal(logged(desk), "kept\n");

@@ -1,10 +1,13 @@
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -134,6 +137,38 @@ static void long_prefix_is_cut_too(void **state)
     sink_close(&sink);
 }
 
+/* A log into a pipe that nobody reads. */
+static void a_reader_that_stalls_is_not_waited_for(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    FILE *stream = fdopen(ends[1], "w");
+    assert_non_null(stream);
+    unsigned written = 0, most = 1024 * 1024;
+    while (written < most && apir_log_write(stream, "a line\n", 7)) /* would wait for ever */
+        written++;
+    assert_true(written > 0 && written < most);
+    char byte[64 * 1024];
+    assert_true(read(ends[0], byte, sizeof byte) > 0);
+    assert_true(apir_log_write(stream, "a line\n", 7)); /* it reads again */
+    fclose(stream);
+    close(ends[0]);
+}
+
+static void a_reader_that_is_gone_is_not_waited_for(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    FILE *stream = fdopen(ends[1], "w");
+    assert_non_null(stream);
+    close(ends[0]);
+    signal(SIGPIPE, SIG_IGN);
+    assert_false(apir_log_write(stream, "a line\n", 7));
+    fclose(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +180,8 @@ int main(void)
         cmocka_unit_test(errno_is_kept),
         cmocka_unit_test(long_line_is_cut_and_ends_with_its_newline),
         cmocka_unit_test(long_prefix_is_cut_too),
+        cmocka_unit_test(a_reader_that_stalls_is_not_waited_for),
+        cmocka_unit_test(a_reader_that_is_gone_is_not_waited_for),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }
