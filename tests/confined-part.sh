@@ -69,6 +69,35 @@ confined() { # USER-OF-WORKER CAPABILITIES-OF-APIRD PREFIX...
   return $status
 }
 
+# Workers of others: one that lists nothing, one that says that it cannot, one that does not stop talking. The daemon serves
+# with what is left of its own confinement, and says so.
+lists_nothing() { # PROGRAM
+  local folder=$work/lists pid status=0
+  mkdir -p "$folder" || return 1
+  "$build/bin/apird" --listen "$folder/apird.sock" --worker "$1" >"$folder/log" 2>&1 &
+  pid=$!
+  for _ in $(seq 300); do
+    [ ! -S "$folder/apird.sock" ] && kill -0 $pid 2>/dev/null || break
+    sleep 0.1
+  done
+  [ -S "$folder/apird.sock" ] || { echo "it does not listen"; status=1; }
+  kill $pid
+  wait $pid || status=1
+  grep -q 'DEGRADED' "$folder/log" || { echo "it does not say so"; status=1; }
+  cat "$folder/log"
+  rm -rf "$folder"
+  return $status
+}
+workers_that_list_nothing() {
+  local program status=0
+  for program in true false 'yes readable /'; do
+    printf '#!/bin/sh\nexec %s\n' "$program" >"$work/lister"
+    chmod 755 "$work/lister"
+    lists_nothing "$work/lister" || { echo "with $program"; status=1; }
+  done
+  return $status
+}
+
 # Each promise of docs/security.md names what holds it: "program: test", or a test of the program named before.
 promised_tests_exist() {
   local name found=0 missing=0
@@ -90,6 +119,7 @@ sandbox_is_complete() { apird-worker --probe --require-sandbox --ggml-library cp
 confined_part() {
   section "confined"
   check "every test that docs/security.md names exists" promised_tests_exist
+  check "workers that cannot list what they need" workers_that_list_nothing
   if ! sandbox_is_complete; then
     skip "apird and its workers: this system has not all layers"
   elif [ "$(id -u)" = 0 ]; then
