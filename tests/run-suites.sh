@@ -71,12 +71,19 @@ splits_part() {
   section_end
 }
 
+# All is slower, so only the reports of the sanitizer count, and that every figure that is none of time is met.
+torture_threads() {
+  APIR_BUILD=$APIR_BUILD_THREADS APIR_TORTURE_MACHINES=none PATH=$APIR_BUILD_THREADS/bin:$APIR_BUILD_THREADS/tests:$PATH \
+    "$top/tests/run-torture.sh" 3 hostile kills soak
+}
 threads_part() {
   local name
   section "unit tests, with ThreadSanitizer"
   while read -r name; do
     cmocka "$name" timeout 600 "${APIR_BUILD_THREADS:?}/tests/$name"
   done <"$APIR_BUILD_THREADS/tests/list"
+  check "hostile clients, kills and soak" torture_threads
+  sed 's/^/        /' "$work/out"
   section_end
 }
 

@@ -4,6 +4,7 @@
 # Arguments: --quick, MINUTES, parts to run (all without any): see ./run help torture. A part is tests/torture/NAME-part.sh
 # with a function NAME_part; it does what it does `scaled`, tells how it gets on with `progress`, and enters what it has
 # found into the table with `figure`. tests/torture/lib.sh has these.
+# APIR_TORTURE_MACHINES=none: without virtual machines.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -54,4 +55,6 @@ for part in "${parts[@]}"; do
   [ "$figures" -gt "$before" ] || figure "$part: figures" "some" "none" 1
   section_end
 done
+figure_is "reports of sanitizers, if this is a build with them" 0 \
+  "$(grep -rhoE 'WARNING: ThreadSanitizer.*|ERROR: [A-Za-z]*Sanitizer.*|runtime error: .*' "$work" | wc -l)"
 figures_table

@@ -10,7 +10,7 @@
 # run_clients COUNT SECONDS THREADS: afterwards ${said[@]}.
 run_clients() {
   start_torture_daemon --threads "$3"
-  over_socket timeout $(($2 * 4 + 60)) apir-clients "$1" "$2" >"$work/clients" 2>"$work/clients.err"
+  over_socket timeout $(($2 * 4 + 60)) apir-clients "$1" "$2" >"$work/clients" 2>>"$work/clients.err"
   read_pairs clients "$work/clients"
   stop_torture_daemon
   progress "$1 clients, $3 threads each: ${said[per_second]-no} graphs a second, spread ${said[spread_percent]-?} %"

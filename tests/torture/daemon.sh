@@ -11,7 +11,7 @@ start_torture_daemon() { # OPTION...
   while [ -e "$work/torture.go" ]; do
     "$build/bin/apird" --listen "$torture_socket" --ggml-library cpu --log "$work/torture.log" "$@"
     sleep 0.2
-  done >/dev/null 2>&1 &
+  done >/dev/null 2>>"$work/daemons.err" &
   torture_loop=$!
   for _ in {1..100}; do
     [ ! -S "$torture_socket" ] || return 0

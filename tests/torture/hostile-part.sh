@@ -12,7 +12,7 @@ hostile_daemon=
 hostile_start_daemon() { # LOG OPTION...
   local log=$1
   shift
-  "$build/bin/apird" "$@" --ggml-library cpu --threads 1 --log "$log" &
+  "$build/bin/apird" "$@" --ggml-library cpu --threads 1 --log "$log" 2>>"$work/daemons.err" &
   hostile_daemon=$!
   for _ in {1..200}; do
     grep -q 'ggml library cpu' "$log" 2>/dev/null && [ "$(pgrep -c -P "$hostile_daemon")" = 0 ] && break
@@ -148,16 +148,21 @@ hostile_run() { # MODEL TEXT ROUNDS HOSTILE-SECONDS CALM-SECONDS
 }
 
 hostile_part() {
-  local rounds total seconds calm model=$build/tests/honest.gguf text=$build/tests/honest.txt
+  local model=$build/tests/honest.gguf text=$build/tests/honest.txt
   [ -e "$model" ] || apir-make-model "$model" || return
   apir-honest native "$model" 16 2>/dev/null >"$text" || return
-  total=$(scaled 600 20)
+  ! in_machines || hostile_in_machines "$model" "$text" "$(scaled 600 20)"
+  hostile_over_socket "$model" "$text" "$(scaled 120 10)"
+}
+
+hostile_in_machines() { # MODEL TEXT SECONDS
+  local total=$3 rounds seconds calm
   rounds=$((total / 30 < 1 ? 1 : total / 30 > 10 ? 10 : total / 30))
   seconds=$((total / rounds))
   calm=$((seconds / 3 > 10 ? seconds / 3 : 10))
   : >"$torture_out/hostile-daemon.txt"
   hostile_start_daemon "$work/hostile.log" --vhost-user "$work/attacked.sock" --vhost-user "$work/other.sock" || return
-  hostile_run "$model" "$text" "$rounds" "$seconds" "$calm"
+  hostile_run "$1" "$2" "$rounds" "$seconds" "$calm"
   figure_is "hostile: the daemon lives" yes "$(kill -0 "$hostile_daemon" && echo yes)"
   figure_is "hostile: the attacked machine lives" 0 "$(sed -n 's/.*neighbours ended with //p' "$work/attacked.lines")"
   hostile_throughput "the attacker's neighbour in its machine" "$work/attacked.lines"
@@ -166,7 +171,6 @@ hostile_part() {
   hostile_daemon_figures hostile "$torture_out/hostile-daemon.txt"
   hostile_stop_daemon
   cp "$work"/{attacked,other}.{lines,err} "$work/hostile.log" "$torture_out"
-  hostile_over_socket "$model" "$text" "$(scaled 120 10)"
 }
 
 # apir-hostile's modes that need no device, four at a time, and a program that computes meanwhile and afterwards.

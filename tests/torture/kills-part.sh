@@ -13,7 +13,7 @@ kills_over_socket() {
   progress "$2 kills of the $1 over the socket, seed $seed"
   over_socket timeout -k 5 $(($2 * 20 + 60)) apir-killer --below "$torture_loop" --seed "$seed" \
     --victim "$([ "$1" = program ] && echo none || echo "$1")" -- \
-    apir-session --rounds "$2" --seed "$seed" "${@:4}" >"$work/kills" 2>"$work/kills.err"
+    apir-session --rounds "$2" --seed "$seed" "${@:4}" >"$work/kills" 2>>"$work/kills.err"
   grep '^MISSED' "$work/kills" | head -n 20
   read_pairs kills "$work/kills"
 }
@@ -179,9 +179,6 @@ kills_part() {
   # of the whole machine: a machine of somebody else that starts meanwhile is more
   figure_at_most "shared memory left, if nothing else runs here" 16384 $(($(shared_memory) - before)) KiB
   stop_torture_daemon
-  machine_worker_kills
-  machine_program_kills
-  machine_daemon_kills
-  machine_kills
+  ! in_machines || { machine_worker_kills; machine_program_kills; machine_daemon_kills; machine_kills; }
   figure_is "sockets left" 0 "$(find "$work" -type s | wc -l)"
 }

@@ -7,6 +7,8 @@ minutes=$default_minutes  # what the caller gave
 quick=                    # 1: only that it works
 figures=0 missed=0
 figure_rows=()
+# APIR_TORTURE_MACHINES=none: only what is done over the socket.
+in_machines() { [ "${APIR_TORTURE_MACHINES-}" != none ]; }
 # Plots and the figures they are drawn from stay here.
 torture_out=$build/torture
 mkdir -p "$torture_out"

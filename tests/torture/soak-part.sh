@@ -80,7 +80,7 @@ soak_sessions() {
   local count
   count=$(scaled 10000 200)
   progress "$count sessions"
-  over_socket apir-sessions "$count" 2 >"$work/soak" 2>"$work/soak.err" &
+  over_socket apir-sessions "$count" 2 >"$work/soak" 2>>"$work/soak.err" &
   soak_pid=$!
   watch $soak_pid sessions-daemon=torture_daemon_pid sessions-program=soak_parent
   wait $soak_pid
@@ -95,7 +95,7 @@ soak_calls() {
   local count
   count=$(scaled 1000000 100000)
   progress "$count calls of one session"
-  over_socket apir-sessions --calls "$count" >"$work/soak" 2>"$work/soak.err" &
+  over_socket apir-sessions --calls "$count" >"$work/soak" 2>>"$work/soak.err" &
   soak_pid=$!
   watch $soak_pid calls-daemon=torture_daemon_pid calls-worker=soak_worker calls-program=soak_parent
   wait $soak_pid
