@@ -67,9 +67,7 @@ static void print(struct target *target, const struct fuzz_step *step, const uin
 static void run_step(struct target *target, const struct fuzz_step *step)
 {
     const struct fuzz_record *record = fuzz_step_record(&fuzz_subject, step);
-    uint8_t *bytes = malloc(step->size); /* nothing is behind it */
-    if (step->size > 0)
-        memcpy(bytes, step->bytes, step->size);
+    uint8_t *bytes = fuzz_step_copy(step);
     if (record)
         code(target, record, bytes, step->size);
     if (step->what < PROTOCOL.n_messages)

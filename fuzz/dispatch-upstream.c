@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "host.h"
 #include "repair.h"
-#include "steps.h"
+#include "slots.h"
 
 enum own_step {
     STEP_BEGIN,      /* loads the library, makes a buffer */
@@ -35,9 +35,7 @@ struct session {
     struct fuzz_handles handles;
     uint8_t *reply;
     unsigned calls;
-    /* the struct that was put into shared memory last */
-    unsigned slot;
-    uint64_t size;
+    struct slot_struct last;
 };
 
 /* An argument of a call, to be read or changed; NULL if it has none of that name. */
@@ -58,8 +56,8 @@ static void find_graph(const struct session *session, const struct fuzz_message 
     fuzz_walk_init(&walk, &apir_upstream_fuzz_protocol, message->args, bytes, length, length, NULL);
     const struct fuzz_place *shm = argument(&walk, "shm"), *size = argument(&walk, "size");
     if (shm && size && fuzz_get(&walk, size) == 0) {
-        fuzz_set(&walk, shm, session->slot + 1);
-        fuzz_set(&walk, size, session->size);
+        fuzz_set(&walk, shm, session->last.slot + 1);
+        fuzz_set(&walk, size, session->last.size);
     }
     fuzz_walk_finish(&walk);
 }
@@ -87,16 +85,6 @@ static void run_call(struct session *session, const struct fuzz_message *message
         fuzz_handles_take(&session->handles, &apir_upstream_fuzz_protocol, message->reply, session->reply, used);
 }
 
-static void put_struct(struct session *session, const struct fuzz_message *message, const struct fuzz_step *step)
-{
-    uint8_t *slot = host_slot(step->param);
-    session->slot = step->param % HOST_SLOTS;
-    session->size = step->size;
-    if (step->size > 0)
-        memcpy(slot, step->bytes, step->size);
-    fuzz_handles_put(&session->handles, &apir_upstream_fuzz_protocol, message->args, slot, step->size);
-}
-
 static void run_named(struct session *session, const char *name, uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < apir_upstream_fuzz_protocol.n_messages; i++)
@@ -116,14 +104,6 @@ static void begin(struct session *session)
     run_named(session, "buffer_type_alloc_buffer", bytes, apir_enc_used(&enc));
 }
 
-static void put_data(const struct fuzz_step *step)
-{
-    struct reader reader = {step->bytes, step->size};
-    uint16_t offset = reader_u16(&reader);
-    if (reader.left > 0 && reader.left <= (size_t)HOST_SLOT_SIZE - offset)
-        memcpy(host_slot(step->param) + offset, reader.data, reader.left);
-}
-
 static void run_own(struct session *session, const struct fuzz_step *step, const uint8_t *bytes)
 {
     uint32_t function = 0;
@@ -132,7 +112,7 @@ static void run_own(struct session *session, const struct fuzz_step *step, const
         begin(session);
         break;
     case STEP_DATA:
-        put_data(step);
+        slots_put_data(step);
         break;
     case STEP_BACKEND:
         forward(session, HOST_INITIALIZE, bytes, step->size);
@@ -157,25 +137,14 @@ static void run_step(struct session *session, const struct fuzz_step *step)
     const struct fuzz_message *message = step->what < apir_upstream_fuzz_protocol.n_messages
                                              ? &apir_upstream_fuzz_protocol.messages[step->what]
                                              : NULL;
-    uint8_t *bytes = malloc(step->size); /* nothing is behind it */
-    assert(bytes || step->size == 0);
-    if (step->size > 0)
-        memcpy(bytes, step->bytes, step->size);
+    uint8_t *bytes = fuzz_step_copy(step);
     if (!message)
         run_own(session, step, bytes);
     else if (message->call == FUZZ_NO_CALL)
-        put_struct(session, message, step);
+        slots_put_struct(step, &session->handles, &apir_upstream_fuzz_protocol, &session->last);
     else
         run_call(session, message, bytes, step->size);
     free(bytes);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    host_prepare();
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -9,7 +9,7 @@
 #include "fuzz.h"
 #include "host.h"
 #include "repair.h"
-#include "steps.h"
+#include "slots.h"
 
 enum own_step {
     STEP_BEGIN, /* loads the library, negotiates ggml's own numbering, makes a stream and a buffer */
@@ -29,17 +29,15 @@ struct session {
     struct apir_arena arena;
     uint8_t *reply;
     unsigned calls;
-    /* the struct that was put into shared memory last */
-    unsigned slot;
-    uint64_t size;
+    struct slot_struct last;
 };
 
 /* A graph that is to be found where the last struct was put. */
 static void find_graph(const struct session *session, uint64_t *size, uint32_t *shm)
 {
     if (*size == 0) {
-        *size = session->size;
-        *shm = session->slot + 1;
+        *size = session->last.size;
+        *shm = session->last.slot + 1;
     }
 }
 
@@ -96,16 +94,6 @@ static void run_call(struct session *session, const struct fuzz_message *message
     apir_arena_reset(&session->arena);
 }
 
-static void put_struct(struct session *session, const struct fuzz_message *message, const struct fuzz_step *step)
-{
-    uint8_t *slot = host_slot(step->param);
-    session->slot = step->param % HOST_SLOTS;
-    session->size = step->size;
-    if (step->size > 0)
-        memcpy(slot, step->bytes, step->size);
-    fuzz_handles_put(&session->handles, &apir_fuzz_protocol, message->args, slot, step->size);
-}
-
 static void negotiate(struct session *session)
 {
     const char *ops[GGML_OP_COUNT], *unary[GGML_UNARY_OP_COUNT], *glu[GGML_GLU_OP_COUNT];
@@ -151,41 +139,22 @@ static void begin(struct session *session)
     run_call(session, message_of(APIR_CALL_BUFFER_ALLOC), bytes, apir_enc_used(&enc));
 }
 
-static void put_data(const struct fuzz_step *step)
-{
-    struct reader reader = {step->bytes, step->size};
-    uint16_t offset = reader_u16(&reader);
-    if (reader.left > 0 && reader.left <= (size_t)HOST_SLOT_SIZE - offset)
-        memcpy(host_slot(step->param) + offset, reader.data, reader.left);
-}
-
 static void run_step(struct session *session, const struct fuzz_step *step)
 {
     if (step->what == apir_fuzz_protocol.n_messages + STEP_BEGIN) {
         begin(session);
     } else if (step->what == apir_fuzz_protocol.n_messages + STEP_DATA) {
-        put_data(step);
+        slots_put_data(step);
     } else if (step->what < apir_fuzz_protocol.n_messages) {
         const struct fuzz_message *message = &apir_fuzz_protocol.messages[step->what];
         if (message->call == FUZZ_NO_CALL) {
-            put_struct(session, message, step);
+            slots_put_struct(step, &session->handles, &apir_fuzz_protocol, &session->last);
             return;
         }
-        uint8_t *bytes = malloc(step->size);
-        assert(bytes || step->size == 0);
-        if (step->size > 0)
-            memcpy(bytes, step->bytes, step->size);
+        uint8_t *bytes = fuzz_step_copy(step);
         run_call(session, message, bytes, step->size);
         free(bytes);
     }
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    host_prepare();
-    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -26,7 +26,7 @@ struct host {
     unsigned variant;
 };
 
-/* Once: finds the library and makes the memory. */
+/* Once: finds the library and makes the memory. A fuzz target need not call it: its LLVMFuzzerInitialize() is here. */
 void host_prepare(void);
 
 /* Functions of the deployed protocol's later revision: none of those of protocol/apir-upstream.yaml. */

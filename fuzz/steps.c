@@ -1,5 +1,8 @@
 #include "steps.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 bool fuzz_step_next(struct reader *reader, struct fuzz_step *step)
 {
     size_t got;
@@ -18,6 +21,15 @@ uint8_t fuzz_first_step(const uint8_t *data, size_t size, size_t what)
     struct reader reader = {data, size};
     struct fuzz_step step;
     return fuzz_step_next(&reader, &step) && step.what == what && step.size > 0 ? step.bytes[0] : 0;
+}
+
+uint8_t *fuzz_step_copy(const struct fuzz_step *step)
+{
+    uint8_t *bytes = malloc(step->size);
+    assert(bytes || step->size == 0);
+    if (step->size > 0)
+        memcpy(bytes, step->bytes, step->size);
+    return bytes;
 }
 
 size_t fuzz_step_write(uint8_t *at, size_t room, uint8_t what, uint8_t param, const void *bytes, size_t size)

@@ -22,6 +22,9 @@ bool fuzz_step_next(struct reader *reader, struct fuzz_step *step);
 /* The first byte of the first step, if that is `what`; 0 if it is another. The step stays. */
 uint8_t fuzz_first_step(const uint8_t *data, size_t size, size_t what);
 
+/* A step's bytes in memory of their own, with nothing behind them: the caller frees it. */
+uint8_t *fuzz_step_copy(const struct fuzz_step *step);
+
 /* Writes a step of size bytes, which may be there already; its length, 0 if there is no room. */
 size_t fuzz_step_write(uint8_t *at, size_t room, uint8_t what, uint8_t param, const void *bytes, size_t size);
 
