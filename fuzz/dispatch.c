@@ -1,7 +1,6 @@
 /* Calls of apir's own protocol, from their bytes into an executor on ggml's CPU library. A step is a call, or a struct that is
  * put into shared memory, or one of those below. What a real server would end the session for does not end it here. */
 #include <assert.h>
-#include <ggml.h>
 #include <stdlib.h>
 
 #include "apir-codec.h"
@@ -10,6 +9,7 @@
 #include "host.h"
 #include "repair.h"
 #include "slots.h"
+#include "support/ggml-lists.h"
 
 enum own_step {
     STEP_BEGIN, /* loads the library, negotiates ggml's own numbering, makes a stream and a buffer */
@@ -96,32 +96,10 @@ static void run_call(struct session *session, const struct fuzz_message *message
 
 static void negotiate(struct session *session)
 {
-    const char *ops[GGML_OP_COUNT], *unary[GGML_UNARY_OP_COUNT], *glu[GGML_GLU_OP_COUNT];
-    struct apir_type_info types[GGML_TYPE_COUNT];
-    for (int i = 0; i < GGML_OP_COUNT; i++)
-        ops[i] = ggml_op_name((enum ggml_op)i);
-    for (int i = 0; i < GGML_UNARY_OP_COUNT; i++)
-        unary[i] = ggml_unary_op_name((enum ggml_unary_op)i);
-    for (int i = 0; i < GGML_GLU_OP_COUNT; i++)
-        glu[i] = ggml_glu_op_name((enum ggml_glu_op)i);
-    for (int i = 0; i < GGML_TYPE_COUNT; i++)
-        types[i] = (struct apir_type_info){.name = ggml_type_name((enum ggml_type)i) ? ggml_type_name((enum ggml_type)i) : "",
-                                           .block_size = (uint64_t)ggml_blck_size((enum ggml_type)i),
-                                           .type_size = ggml_type_size((enum ggml_type)i)};
-    const struct apir_negotiate_args args = {.ggml_version = ggml_version(),
-                                             .max_src = GGML_MAX_SRC,
-                                             .max_dims = GGML_MAX_DIMS,
-                                             .max_op_params = GGML_MAX_OP_PARAMS,
-                                             .ops = ops,
-                                             .n_ops = GGML_OP_COUNT,
-                                             .unary_ops = unary,
-                                             .n_unary_ops = GGML_UNARY_OP_COUNT,
-                                             .glu_ops = glu,
-                                             .n_glu_ops = GGML_GLU_OP_COUNT,
-                                             .types = types,
-                                             .n_types = GGML_TYPE_COUNT};
+    struct test_lists lists;
     struct apir_negotiate_reply reply = {0};
-    apir_executor_handlers()->negotiate(session->host.executor, &session->arena, &args, &reply);
+    test_lists_init(&lists, 0);
+    apir_executor_handlers()->negotiate(session->host.executor, &session->arena, &lists.args, &reply);
     apir_arena_reset(&session->arena);
 }
 

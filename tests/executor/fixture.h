@@ -4,6 +4,7 @@
 
 #include "executor/private.h"
 #include "fake-library.h"
+#include "support/ggml-lists.h"
 
 struct fixture {
     struct apir_shm_table memory;
@@ -16,15 +17,6 @@ void fixture_open(struct fixture *f, const char *library, const char *symbol);
 void fixture_open_limited(struct fixture *f, const char *library, const struct apir_limits *limits);
 void fixture_open_with(struct fixture *f, struct apir_executor_options *options); /* sets what all have in common */
 void fixture_close(struct fixture *f);
-
-/* A numbering of the guest: ggml's own lists, each rotated. */
-struct numbering {
-    const char *ops[GGML_OP_COUNT], *unary_ops[GGML_UNARY_OP_COUNT], *glu_ops[GGML_GLU_OP_COUNT];
-    struct apir_type_info types[GGML_TYPE_COUNT];
-    struct apir_negotiate_args args;
-};
-
-void numbering_init(struct numbering *numbering, unsigned rotation);
 
 /* Loads the library and negotiates ggml's own numbering. */
 void fixture_make_ready(struct fixture *f);

@@ -31,18 +31,18 @@ static void own_names_in_any_order_are_all_known(void **state)
     static const unsigned rotations[] = {0, 1, 17, 50};
     for (size_t r = 0; r < 4; r++) {
         struct fixture f;
-        struct numbering numbering;
-        numbering_init(&numbering, rotations[r]);
-        struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+        struct test_lists lists;
+        test_lists_init(&lists, rotations[r]);
+        struct apir_negotiate_reply reply = negotiate(&f, &lists.args);
         for (uint32_t i = 0; i < reply.n_ops; i++) {
-            assert_int_equal(reply.ops[i], !has_pointers(numbering.ops[i]));
+            assert_int_equal(reply.ops[i], !has_pointers(lists.ops[i]));
             if (reply.ops[i])
-                assert_string_equal(ggml_op_name((enum ggml_op)f.executor->names.ops[i]), numbering.ops[i]);
+                assert_string_equal(ggml_op_name((enum ggml_op)f.executor->names.ops[i]), lists.ops[i]);
         }
         for (uint32_t i = 0; i < reply.n_types; i++) {
-            assert_int_equal(reply.types[i], numbering.types[i].block_size != 0);
+            assert_int_equal(reply.types[i], lists.types[i].block_size != 0);
             if (reply.types[i])
-                assert_string_equal(ggml_type_name((enum ggml_type)f.executor->names.types[i]), numbering.types[i].name);
+                assert_string_equal(ggml_type_name((enum ggml_type)f.executor->names.types[i]), lists.types[i].name);
         }
         fixture_close(&f);
     }
@@ -52,14 +52,14 @@ static void sub_ops_follow_their_own_order(void **state)
 {
     (void)state;
     struct fixture f;
-    struct numbering numbering;
-    numbering_init(&numbering, 3);
-    negotiate(&f, &numbering.args);
+    struct test_lists lists;
+    test_lists_init(&lists, 3);
+    negotiate(&f, &lists.args);
     for (uint32_t i = 0; i < GGML_UNARY_OP_COUNT; i++)
         assert_string_equal(ggml_unary_op_name((enum ggml_unary_op)f.executor->names.unary_ops[i]),
-                            numbering.unary_ops[i]);
+                            lists.unary_ops[i]);
     for (uint32_t i = 0; i < GGML_GLU_OP_COUNT; i++)
-        assert_string_equal(ggml_glu_op_name((enum ggml_glu_op)f.executor->names.glu_ops[i]), numbering.glu_ops[i]);
+        assert_string_equal(ggml_glu_op_name((enum ggml_glu_op)f.executor->names.glu_ops[i]), lists.glu_ops[i]);
     fixture_close(&f);
 }
 
@@ -67,13 +67,13 @@ static void unknown_names_are_not_known(void **state)
 {
     (void)state;
     struct fixture f;
-    struct numbering numbering;
-    numbering_init(&numbering, 0);
-    numbering.ops[GGML_OP_ADD] = "ADD2";
-    numbering.ops[GGML_OP_MUL] = "";
-    numbering.ops[GGML_OP_SUB] = "sub";
-    numbering.types[GGML_TYPE_F16].name = "f17";
-    struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+    struct test_lists lists;
+    test_lists_init(&lists, 0);
+    lists.ops[GGML_OP_ADD] = "ADD2";
+    lists.ops[GGML_OP_MUL] = "";
+    lists.ops[GGML_OP_SUB] = "sub";
+    lists.types[GGML_TYPE_F16].name = "f17";
+    struct apir_negotiate_reply reply = negotiate(&f, &lists.args);
     assert_false(reply.ops[GGML_OP_ADD]);
     assert_false(reply.ops[GGML_OP_MUL]);
     assert_false(reply.ops[GGML_OP_SUB]);
@@ -87,12 +87,12 @@ static void types_of_another_size_are_not_known(void **state)
 {
     (void)state;
     struct fixture f;
-    struct numbering numbering;
-    numbering_init(&numbering, 0);
-    numbering.types[GGML_TYPE_Q4_0].type_size++;
-    numbering.types[GGML_TYPE_Q8_0].block_size *= 2;
-    numbering.types[GGML_TYPE_F16].block_size = 0;
-    struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+    struct test_lists lists;
+    test_lists_init(&lists, 0);
+    lists.types[GGML_TYPE_Q4_0].type_size++;
+    lists.types[GGML_TYPE_Q8_0].block_size *= 2;
+    lists.types[GGML_TYPE_F16].block_size = 0;
+    struct apir_negotiate_reply reply = negotiate(&f, &lists.args);
     assert_false(reply.types[GGML_TYPE_Q4_0]);
     assert_false(reply.types[GGML_TYPE_Q8_0]);
     assert_false(reply.types[GGML_TYPE_F16]);
@@ -100,10 +100,10 @@ static void types_of_another_size_are_not_known(void **state)
     fixture_close(&f);
 }
 
-static void expect_only_stable_ops(const struct numbering *numbering)
+static void expect_only_stable_ops(const struct test_lists *lists)
 {
     struct fixture f;
-    struct apir_negotiate_reply reply = negotiate(&f, &numbering->args);
+    struct apir_negotiate_reply reply = negotiate(&f, &lists->args);
     assert_true(reply.ops[GGML_OP_ADD]);
     assert_true(reply.ops[GGML_OP_MUL_MAT]);
     assert_true(reply.ops[GGML_OP_NONE]);
@@ -119,26 +119,26 @@ static void other_release_has_only_stable_ops(void **state)
     (void)state;
     static const char *const versions[] = {"", "0", "0.1.0", "0.270.0", "99.27.0", "0.27", "0.2.0"};
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
-        struct numbering numbering;
-        numbering_init(&numbering, 0);
-        numbering.args.ggml_version = versions[i];
-        expect_only_stable_ops(&numbering);
+        struct test_lists lists;
+        test_lists_init(&lists, 0);
+        lists.args.ggml_version = versions[i];
+        expect_only_stable_ops(&lists);
     }
 }
 
 static void other_limits_have_only_stable_ops(void **state)
 {
     (void)state;
-    struct numbering numbering;
-    numbering_init(&numbering, 0);
-    numbering.args.max_src++;
-    expect_only_stable_ops(&numbering);
-    numbering.args.max_src--;
-    numbering.args.max_dims++;
-    expect_only_stable_ops(&numbering);
-    numbering.args.max_dims--;
-    numbering.args.max_op_params *= 2;
-    expect_only_stable_ops(&numbering);
+    struct test_lists lists;
+    test_lists_init(&lists, 0);
+    lists.args.max_src++;
+    expect_only_stable_ops(&lists);
+    lists.args.max_src--;
+    lists.args.max_dims++;
+    expect_only_stable_ops(&lists);
+    lists.args.max_dims--;
+    lists.args.max_op_params *= 2;
+    expect_only_stable_ops(&lists);
 }
 
 static void other_patch_level_has_all_ops(void **state)
@@ -146,12 +146,12 @@ static void other_patch_level_has_all_ops(void **state)
     (void)state;
     char version[64];
     struct fixture f;
-    struct numbering numbering;
+    struct test_lists lists;
     strcpy(version, ggml_version());
     strcpy(strrchr(version, '.'), ".999");
-    numbering_init(&numbering, 0);
-    numbering.args.ggml_version = version;
-    struct apir_negotiate_reply reply = negotiate(&f, &numbering.args);
+    test_lists_init(&lists, 0);
+    lists.args.ggml_version = version;
+    struct apir_negotiate_reply reply = negotiate(&f, &lists.args);
     assert_true(reply.ops[GGML_OP_ROPE]);
     fixture_close(&f);
 }
@@ -190,11 +190,11 @@ static void *negotiate_once(void *data)
 {
     struct rivals *rivals = data;
     struct apir_arena scratch = {0};
-    struct numbering numbering;
+    struct test_lists lists;
     struct apir_negotiate_reply reply;
-    numbering_init(&numbering, 0);
+    test_lists_init(&lists, 0);
     pthread_barrier_wait(&rivals->start);
-    long ret = handle_negotiate(rivals->f.executor, &scratch, &numbering.args, &reply);
+    long ret = handle_negotiate(rivals->f.executor, &scratch, &lists.args, &reply);
     apir_arena_finish(&scratch);
     return (void *)ret;
 }

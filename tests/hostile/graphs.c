@@ -8,6 +8,7 @@
 
 #include "apir-codec.h"
 #include "hostile/guest.h"
+#include "support/ggml-lists.h"
 
 enum {
     MAX_TENSORS = 24,
@@ -32,37 +33,12 @@ struct maker {
 /* The numbering of the session is ggml's own. */
 static size_t write_numbering(struct guest *guest, uint8_t *request)
 {
-    const char *ops[GGML_OP_COUNT], *unary[GGML_UNARY_OP_COUNT], *glu[GGML_GLU_OP_COUNT];
-    struct apir_type_info types[GGML_TYPE_COUNT];
+    struct test_lists lists;
     struct apir_enc enc;
-    for (unsigned i = 0; i < GGML_OP_COUNT; i++)
-        ops[i] = ggml_op_name((enum ggml_op)i);
-    for (unsigned i = 0; i < GGML_UNARY_OP_COUNT; i++)
-        unary[i] = ggml_unary_op_name((enum ggml_unary_op)i);
-    for (unsigned i = 0; i < GGML_GLU_OP_COUNT; i++)
-        glu[i] = ggml_glu_op_name((enum ggml_glu_op)i);
-    for (unsigned i = 0; i < GGML_TYPE_COUNT; i++) {
-        const char *name = ggml_type_name((enum ggml_type)i);
-        types[i] = (struct apir_type_info){.name = name ? name : "",
-                                           .block_size = (uint64_t)ggml_blck_size((enum ggml_type)i),
-                                           .type_size = ggml_type_size((enum ggml_type)i)};
-    }
+    test_lists_init(&lists, 0);
     size_t start = raw_guest_header(request, APIR_CALL_NEGOTIATE, guest->context.control.sequence + 1);
     apir_enc_init(&enc, request + start, APIR_MAX_RECORD - start);
-    apir_encode_negotiate_args(&enc, &(struct apir_negotiate_args){
-                                         .ggml_version = ggml_version(),
-                                         .max_src = GGML_MAX_SRC,
-                                         .max_dims = GGML_MAX_DIMS,
-                                         .max_op_params = GGML_MAX_OP_PARAMS,
-                                         .ops = ops,
-                                         .n_ops = GGML_OP_COUNT,
-                                         .unary_ops = unary,
-                                         .n_unary_ops = GGML_UNARY_OP_COUNT,
-                                         .glu_ops = glu,
-                                         .n_glu_ops = GGML_GLU_OP_COUNT,
-                                         .types = types,
-                                         .n_types = GGML_TYPE_COUNT,
-                                     });
+    apir_encode_negotiate_args(&enc, &lists.args);
     raw_guest_set_size(request, (uint32_t)(start + apir_enc_used(&enc)));
     return start + apir_enc_used(&enc);
 }

@@ -1,8 +1,8 @@
 #include "support/numbering.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "support/ggml-lists.h"
 #include "util/arena.h"
 
 /* Session number n stands for ggml's number (n + rotation) % count. */
@@ -34,42 +34,14 @@ static int load(struct apir_queue *queue)
 
 int test_negotiate(struct apir_queue *queue, const struct test_numbering *numbering)
 {
-    const char *ops[GGML_OP_COUNT], *unary[GGML_UNARY_OP_COUNT], *glu[GGML_GLU_OP_COUNT];
-    struct apir_type_info types[GGML_TYPE_COUNT];
-    for (unsigned i = 0; i < GGML_OP_COUNT; i++)
-        ops[test_op(numbering, (enum ggml_op)i)] = ggml_op_name((enum ggml_op)i);
-    for (unsigned i = 0; i < GGML_UNARY_OP_COUNT; i++)
-        unary[i] = ggml_unary_op_name((enum ggml_unary_op)i);
-    for (unsigned i = 0; i < GGML_GLU_OP_COUNT; i++)
-        glu[i] = ggml_glu_op_name((enum ggml_glu_op)i);
-    for (unsigned i = 0; i < GGML_TYPE_COUNT; i++) {
-        const char *name = ggml_type_name((enum ggml_type)i);
-        types[test_type(numbering, (enum ggml_type)i)] = (struct apir_type_info){
-            .name = name ? name : "",
-            .block_size = (uint64_t)ggml_blck_size((enum ggml_type)i),
-            .type_size = ggml_type_size((enum ggml_type)i),
-        };
-    }
-    const struct apir_negotiate_args args = {
-        .ggml_version = ggml_version(),
-        .max_src = GGML_MAX_SRC,
-        .max_dims = GGML_MAX_DIMS,
-        .max_op_params = GGML_MAX_OP_PARAMS,
-        .ops = ops,
-        .n_ops = GGML_OP_COUNT,
-        .unary_ops = unary,
-        .n_unary_ops = GGML_UNARY_OP_COUNT,
-        .glu_ops = glu,
-        .n_glu_ops = GGML_GLU_OP_COUNT,
-        .types = types,
-        .n_types = GGML_TYPE_COUNT,
-    };
+    struct test_lists lists;
+    struct apir_arena arena = {0};
+    struct apir_negotiate_reply reply;
     int ret = load(queue);
     if (ret < 0)
         return ret;
-    struct apir_arena arena = {0};
-    struct apir_negotiate_reply reply;
-    ret = apir_call_negotiate(queue, &arena, &args, &reply);
+    test_lists_init(&lists, numbering->rotation);
+    ret = apir_call_negotiate(queue, &arena, &lists.args, &reply);
     apir_arena_finish(&arena);
     return ret;
 }
