@@ -5,10 +5,10 @@
 
 #include "../executor/fake-library.h"
 #include "cmocka-all.h"
-#include "plugin.h"
+#include "desk.h"
 
 enum {
-    WORDS = 16,
+    WORDS = DESK_WORDS,
     DATA = 1234, /* what tensors hold that are not computed: no device of this host computes anything */
 };
 
@@ -26,15 +26,6 @@ static int stop_host(void **state)
     daemon_stop(&host);
     return 0;
 }
-
-/* A backend of a device, with a graph that ends with the status that its source holds, and what it leaves. */
-struct desk {
-    ggml_backend_t backend;
-    struct ggml_context *ctx;
-    ggml_backend_buffer_t buffer;
-    struct ggml_tensor *source, *result;
-    struct ggml_cgraph *graph;
-};
 
 static void set_all(struct ggml_tensor *tensor, int32_t value)
 {
@@ -57,28 +48,13 @@ static void expect_all(struct ggml_tensor *tensor, int32_t value, const char *wh
     expect_words(words, value, what);
 }
 
+/* Its graph ends with the status that the source holds. */
 static struct desk open_desk(size_t device)
 {
-    ggml_backend_reg_t reg = ggml_backend_dev_backend_reg(load_device());
-    struct desk desk = {.ctx = ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true})};
-    desk.backend = ggml_backend_dev_init(ggml_backend_reg_dev_get(reg, device), NULL);
-    require(desk.backend != NULL, "backend");
-    desk.source = ggml_new_tensor_1d(desk.ctx, GGML_TYPE_F32, WORDS);
-    desk.result = ggml_set_name(ggml_sqr(desk.ctx, desk.source), FAKE_JUDGE);
-    desk.graph = ggml_new_graph_custom(desk.ctx, 8, false);
-    ggml_build_forward_expand(desk.graph, desk.result);
-    desk.buffer = ggml_backend_alloc_ctx_tensors(desk.ctx, desk.backend);
-    require(desk.buffer != NULL, "memory");
+    struct desk desk = desk_open(device, FAKE_JUDGE);
     set_all(desk.source, GGML_STATUS_SUCCESS);
     set_all(desk.result, DATA);
     return desk;
-}
-
-static void close_desk(struct desk *desk)
-{
-    ggml_backend_buffer_free(desk->buffer);
-    ggml_backend_free(desk->backend);
-    ggml_free(desk->ctx);
 }
 
 static enum ggml_status compute(struct desk *desk)
@@ -112,7 +88,7 @@ static void fail_in_each_way(void *data)
         fail_with(&desk, ways[i]); /* the first is new to the host, later ones it keeps */
         expect_told(&desk, ways[i]);
     }
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void failure_is_told_by_the_next_status_once(void **state)
@@ -129,7 +105,7 @@ static void log_failure(void *data)
     for (int i = 0; i < 5; i++)
         ggml_backend_synchronize(desk.backend);
     expect_told(&desk, GGML_STATUS_FAILED);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static int count_lines(const char *output)
@@ -168,7 +144,7 @@ static void compute_after_a_failure(void *data)
         require(compute(&desk) == GGML_STATUS_ALLOC_FAILED, "told");
     require(compute(&desk) == GGML_STATUS_SUCCESS, "it computes again");
     expect_all(desk.result, DATA, "data");
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void graphs_after_a_failure_do_not_hide_it(void **state)
@@ -204,7 +180,7 @@ static void change_after_a_failure(void *data)
         require(compute(&desk) == GGML_STATUS_SUCCESS, "it computes again");
         expect_all(desk.result, DATA, "data");
     }
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void graphs_that_change_after_a_failure_do_not_hide_it(void **state)
@@ -241,7 +217,7 @@ static void get_in_every_way(void *data)
     ggml_backend_synchronize(desk.backend);
     expect_words(in_shared, DATA, "data");
     ggml_backend_buffer_free(shared);
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void results_of_a_failed_graph_are_zeros_however_they_are_got(void **state)
@@ -259,8 +235,8 @@ static void fail_beside(void *data)
     require(compute(&good) == GGML_STATUS_SUCCESS, "another backend computes");
     expect_all(good.result, DATA, "data of another backend");
     expect_told(&bad, GGML_STATUS_FAILED);
-    close_desk(&bad);
-    close_desk(&good);
+    desk_close(&bad);
+    desk_close(&good);
 }
 
 static void other_backends_do_not_notice(void **state)
@@ -279,7 +255,7 @@ static void free_failed_backend(void *data)
     desk.backend = ggml_backend_dev_init(ggml_backend_buft_get_device(ggml_backend_buffer_get_type(desk.buffer)), NULL);
     require(compute(&desk) == GGML_STATUS_SUCCESS, "a new one has not failed");
     expect_all(desk.result, DATA, "data");
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void failure_ends_with_its_backend(void **state)
@@ -308,9 +284,9 @@ static void pass_failure_on(void *data)
     set_all(first.source, GGML_STATUS_SUCCESS);
     expect_told(&first, GGML_STATUS_FAILED);
     require(compute(&third) == GGML_STATUS_SUCCESS, "nothing that it has taken is bad");
-    close_desk(&first);
-    close_desk(&second);
-    close_desk(&third);
+    desk_close(&first);
+    desk_close(&second);
+    desk_close(&third);
 }
 
 static void failure_is_passed_on_with_copies(void **state)
@@ -336,8 +312,8 @@ static void wait_for_failure(void *data)
     set_all(first.source, GGML_STATUS_SUCCESS);
     expect_told(&first, GGML_STATUS_ABORTED);
     ggml_backend_event_free(event);
-    close_desk(&first);
-    close_desk(&second);
+    desk_close(&first);
+    desk_close(&second);
 }
 
 static void failure_is_passed_on_with_events(void **state)
@@ -359,7 +335,7 @@ static void be_refused(void *data)
     expect_all(desk.result, 0, "zeros for good");
     for (int i = 0; i < 3; i++)
         require(compute(&desk) == GGML_STATUS_FAILED, "failures for good");
-    close_desk(&desk);
+    desk_close(&desk);
 }
 
 static void refusal_ends_the_session_with_one_line(void **state)

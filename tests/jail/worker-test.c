@@ -15,14 +15,14 @@
 
 #include <cmocka.h>
 
-#include "../backend/plugin.h"
+#include "../backend/desk.h"
 #include "attempt.h"
 
 #ifndef PROTOCOL
 #define PROTOCOL "1"
 #endif
 
-enum { WORDS = 16, NO_ANSWER = 0x5a5a5a5a };
+enum { WORDS = DESK_WORDS, NO_ANSWER = 0x5a5a5a5a };
 
 /* Its name says that it computes on the processor and needs no driver; that of the other, nothing. */
 static const char narrow[] = LIBRARIES "/libggml-cpu-hostile.so";
@@ -61,29 +61,6 @@ static int stop_host(void **state)
     return 0;
 }
 
-/* A backend with a graph of one attempt. */
-struct desk {
-    ggml_backend_t backend;
-    struct ggml_context *ctx;
-    ggml_backend_buffer_t buffer;
-    struct ggml_tensor *source, *result;
-    struct ggml_cgraph *graph;
-};
-
-static struct desk open_desk(void)
-{
-    struct desk desk = {.ctx = ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true})};
-    desk.backend = ggml_backend_dev_init(load_device(), NULL);
-    require(desk.backend != NULL, "backend");
-    desk.source = ggml_new_tensor_1d(desk.ctx, GGML_TYPE_F32, WORDS);
-    desk.result = ggml_set_name(ggml_sqr(desk.ctx, desk.source), ATTEMPT_NODE);
-    desk.graph = ggml_new_graph_custom(desk.ctx, 8, false);
-    ggml_build_forward_expand(desk.graph, desk.result);
-    desk.buffer = ggml_backend_alloc_ctx_tensors(desk.ctx, desk.backend);
-    require(desk.buffer != NULL, "memory");
-    return desk;
-}
-
 /* What came of an attempt: its errno; NO_ANSWER if the worker did not survive it. */
 static int attempt(struct desk *desk, int number)
 {
@@ -115,7 +92,7 @@ static const int refused_always[] = {
 static void try_what_is_refused_always(void *data)
 {
     (void)data;
-    struct desk desk = open_desk();
+    struct desk desk = desk_open(0, ATTEMPT_NODE);
     expect(&desk, ATTEMPT_NOTHING, true);
     for (size_t i = 0; i < sizeof refused_always / sizeof *refused_always; i++) {
         expect(&desk, refused_always[i], false);
@@ -135,7 +112,7 @@ static const int of_loading[] = {ATTEMPT_LOAD_LIBRARY, ATTEMPT_MAKE_CODE, ATTEMP
 
 static void try_what_loading_needs(void *narrow_later)
 {
-    struct desk desk = open_desk();
+    struct desk desk = desk_open(0, ATTEMPT_NODE);
     for (size_t i = 0; i < sizeof of_loading / sizeof *of_loading; i++) {
         expect(&desk, of_loading[i] + ATTEMPT_AT_LOAD, true);
         expect(&desk, of_loading[i], !narrow_later);
@@ -177,7 +154,7 @@ static bool is_logged(const char *text)
 
 static void try_what_ends_the_worker(void *number)
 {
-    struct desk desk = open_desk();
+    struct desk desk = desk_open(0, ATTEMPT_NODE);
     require(attempt(&desk, *(const int *)number) == NO_ANSWER, "the worker is ended");
 }
 
