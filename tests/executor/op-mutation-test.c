@@ -24,6 +24,7 @@
 enum {
     PAGE = 4096,
     SLOT = 256 * PAGE,              /* memory of a tensor */
+    STRIDE = PAGE + SLOT + PAGE,    /* from slot to slot: no memory is beside them */
     SLOT_BEFORE = GGML_MAX_SRC + 1, /* of the node before */
     N_SLOTS,
     MAX_FINDINGS = 400,
@@ -321,6 +322,11 @@ static void fill(struct ggml_tensor *tensor, size_t size, uint64_t *random)
         memset(tensor->data, 0x2b, size);
 }
 
+static char *slot_start(const struct program *p, unsigned slot)
+{
+    return p->slots + (size_t)slot * STRIDE + PAGE;
+}
+
 /* Gives the tensor memory that ends, or begins, where there is none. */
 static bool place(const struct program *p, struct ggml_tensor *tensor, unsigned slot, size_t slack, uint64_t *random)
 {
@@ -328,7 +334,7 @@ static bool place(const struct program *p, struct ggml_tensor *tensor, unsigned 
     if (size > SLOT || (reach(tensor) == 0 && !ggml_is_empty(tensor)) ||
         (size_t)tensor->ne[0] % (size_t)ggml_blck_size(tensor->type))
         return false;
-    char *start = p->slots + (size_t)slot * (SLOT + 2 * PAGE) + PAGE;
+    char *start = slot_start(p, slot);
     tensor->data = pick(random, 4) ? start + SLOT - size : start;
     tensor->buffer = p->buffer;
     tensor->view_src = NULL;
@@ -437,19 +443,23 @@ static void keep_message(const char *message)
 static void keep_place(int signal, siginfo_t *info, void *unused)
 {
     (void)unused;
-    ptrdiff_t offset = (char *)info->si_addr - running->slots, size = SLOT + 2 * PAGE;
-    const char *where = offset < 0 || offset >= size * N_SLOTS ? "elsewhere"
-                        : offset % size < size / 2             ? "before"
-                                                               : "behind";
+    ptrdiff_t offset = (char *)info->si_addr - running->slots;
+    const char *where = offset < 0 || offset >= (ptrdiff_t)STRIDE * N_SLOTS ? "elsewhere"
+                        : offset % STRIDE < STRIDE / 2                      ? "before"
+                                                                            : "behind";
     snprintf(running->progress->message, sizeof running->progress->message, "%s %s", where,
-             offset / size == GGML_MAX_SRC ? "the result" : "a source");
+             offset / STRIDE == GGML_MAX_SRC ? "the result" : "a source");
     sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+}
+
+static struct ggml_context *open_context(void)
+{
+    return ggml_init((struct ggml_init_params){.mem_size = 1 << 20, .no_alloc = true});
 }
 
 static void run_child(const struct program *p)
 {
-    struct ggml_init_params params = {.mem_size = 1 << 20, .no_alloc = true};
-    struct ggml_context *context = ggml_init(params);
+    struct ggml_context *context = open_context();
     if (!freopen("/dev/null", "w", stderr))
         _exit(2);
     ggml_set_abort_callback(keep_message);
@@ -480,8 +490,7 @@ static void add_finding(struct finding *findings, unsigned *n, int signal, const
 
 static void report(const struct program *p, const struct finding *findings, unsigned n)
 {
-    struct ggml_init_params params = {.mem_size = 1 << 20, .no_alloc = true};
-    struct ggml_context *context = ggml_init(params);
+    struct ggml_context *context = open_context();
     for (unsigned i = 0; i < n; i++) {
         char text[4 * MAX_TEXT];
         bool accepted;
@@ -498,11 +507,11 @@ static void report(const struct program *p, const struct finding *findings, unsi
 static bool open_program(struct program *p)
 {
     p->progress = mmap(NULL, sizeof *p->progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    p->slots = mmap(NULL, N_SLOTS * (SLOT + 2 * PAGE), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p->slots = mmap(NULL, (size_t)N_SLOTS * STRIDE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p->progress == MAP_FAILED || p->slots == MAP_FAILED)
         return false;
     for (unsigned i = 0; i < N_SLOTS; i++)
-        if (mprotect(p->slots + (size_t)i * (SLOT + 2 * PAGE) + PAGE, SLOT, PROT_READ | PROT_WRITE) < 0)
+        if (mprotect(slot_start(p, i), SLOT, PROT_READ | PROT_WRITE) < 0)
             return false;
     running = p;
     if (p->library)
@@ -511,7 +520,7 @@ static bool open_program(struct program *p)
         ggml_backend_load_all();
     p->device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
     p->backend = p->device ? ggml_backend_dev_init(p->device, "") : NULL;
-    p->buffer = ggml_backend_cpu_buffer_from_ptr(p->slots + PAGE, SLOT);
+    p->buffer = ggml_backend_cpu_buffer_from_ptr(slot_start(p, 0), SLOT);
     return p->backend && p->buffer;
 }
 
