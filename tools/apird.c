@@ -129,6 +129,16 @@ static const char *explain_groups(int error)
     }
 }
 
+static void report_groups(const struct daemon *daemon)
+{
+    apir_info(&daemon->log, "each worker has a control group in %s, memory %llu MiB at most (0: no limit)",
+              daemon->groups.folder, (unsigned long long)(daemon->options->worker_memory >> 20));
+    if (!daemon->groups.cpu)
+        apir_info(&daemon->log,
+                  "DEGRADED: a client with many contexts gets more of the processors than others: apird's "
+                  "control group does not share them out (systemd: Delegate=cpu memory pids)");
+}
+
 /* 0, or -errno if what was asked for cannot be had. */
 static int set_groups(struct daemon *daemon)
 {
@@ -139,15 +149,16 @@ static int set_groups(struct daemon *daemon)
                                apir_jail_max_threads());
     if (ret == 0) {
         daemon->worker.groups = &daemon->groups;
-        apir_info(&daemon->log, "each worker has a control group in %s, memory %llu MiB at most (0: no limit)", folder,
-                  (unsigned long long)(daemon->options->worker_memory >> 20));
+        report_groups(daemon);
         return 0;
     }
     if (daemon->options->needs_groups) {
-        apir_error(&daemon->log, "--worker-memory: %s (systemd: Delegate=memory pids)", explain_groups(ret));
+        apir_error(&daemon->log, "--worker-memory: %s (systemd: Delegate=cpu memory pids)", explain_groups(ret));
         return ret;
     }
-    apir_info(&daemon->log, "DEGRADED: workers have no memory limit: %s (systemd: Delegate=memory pids)",
+    apir_info(&daemon->log,
+              "DEGRADED: workers have no memory limit, clients no share of the processors: %s (systemd: "
+              "Delegate=cpu memory pids)",
               explain_groups(ret));
     return 0;
 }
@@ -238,6 +249,7 @@ static const struct apir_worker_options *add_client(struct daemon *daemon)
 {
     struct client *client = &daemon->clients[daemon->client_count];
     client->worker = daemon->worker;
+    client->worker.client = daemon->client_count + 1; /* 0: the daemon, when it looks for devices */
     if (daemon->worker.limits.client_memory) {
         int ret = apir_account_init(&client->account);
         if (ret < 0) {

@@ -20,7 +20,8 @@ enum {
 };
 
 #define OWN_GROUP "apird"
-#define WORKER_GROUP "apird-worker-" /* then the daemon's process id, '-', and the worker's */
+#define CLIENT_GROUP "apird-client-" /* then the daemon's process id, '-', and the client's number */
+#define WORKER_GROUP "worker-"       /* below its client's; then its process id */
 
 static int make_folder(const char *path)
 {
@@ -171,21 +172,52 @@ static int check_members(const struct apir_cgroup *groups)
     return ret;
 }
 
-static int check_controllers(const struct apir_cgroup *groups)
+/* Whether a word is one of a list: "cpuset" is not "cpu". */
+static bool has_word(const char *list, const char *word)
+{
+    size_t length;
+    for (list += strspn(list, " \n"); *list; list += length + strspn(list + length, " \n")) {
+        length = strcspn(list, " \n");
+        if (length == strlen(word) && strncmp(list, word, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int check_controllers(struct apir_cgroup *groups)
 {
     char path[MAX_PATH], text[512];
     snprintf(path, sizeof path, "%s/cgroup.controllers", groups->folder);
     int ret = read_file(path, text, sizeof text);
-    return ret < 0 ? ret : strstr(text, "memory") ? 0 : -EOPNOTSUPP;
+    if (ret < 0)
+        return ret;
+    groups->cpu = has_word(text, "cpu");
+    return has_word(text, "memory") ? 0 : -EOPNOTSUPP;
 }
 
-/* Whether a group is of a worker whose daemon has gone: of another process, or of one that had our number before us. */
+/* Whether a group is of a client whose daemon has gone: of another process, or of one that had our number before us. */
 static bool is_abandoned(const char *group)
 {
-    if (strncmp(group, WORKER_GROUP, strlen(WORKER_GROUP)) != 0)
+    if (strncmp(group, CLIENT_GROUP, strlen(CLIENT_GROUP)) != 0)
         return false;
-    long daemon = strtol(group + strlen(WORKER_GROUP), NULL, 10);
+    long daemon = strtol(group + strlen(CLIENT_GROUP), NULL, 10);
     return daemon == getpid() || (daemon > 0 && kill((pid_t)daemon, 0) < 0 && errno == ESRCH);
+}
+
+static void remove_workers(const struct apir_cgroup *groups, const char *client)
+{
+    char path[MAX_PATH], name[2 * sizeof((struct dirent *)0)->d_name];
+    struct dirent *entry;
+    int length = snprintf(path, sizeof path, "%s/%s", groups->folder, client);
+    DIR *folder = length < 0 || (size_t)length >= sizeof path ? NULL : opendir(path);
+    while (folder && (entry = readdir(folder))) {
+        if (strncmp(entry->d_name, WORKER_GROUP, strlen(WORKER_GROUP)) != 0)
+            continue;
+        snprintf(name, sizeof name, "%s/%s", client, entry->d_name);
+        remove_group(groups, name);
+    }
+    if (folder)
+        closedir(folder);
 }
 
 /* What was left is killed, which takes a moment; its group goes the next time then. */
@@ -197,12 +229,23 @@ static void remove_abandoned(const struct apir_cgroup *groups)
         if (!is_abandoned(entry->d_name))
             continue;
         write_to(groups, entry->d_name, "cgroup.kill", "1");
+        remove_workers(groups, entry->d_name);
         remove_group(groups, entry->d_name);
     }
     if (folder)
         closedir(folder);
 }
 
+/* Has the groups below one limit memory and threads, and share processors alike if that can be: their weights stay what
+ * they are by default. 1: processors, too; 0; or -errno. */
+static int hand_down(const struct apir_cgroup *groups, const char *group)
+{
+    if (groups->cpu && write_to(groups, group, "cgroup.subtree_control", "+cpu +memory +pids") == 0)
+        return 1;
+    return write_to(groups, group, "cgroup.subtree_control", "+memory +pids");
+}
+
+/* As hand_down. */
 static int divide(const struct apir_cgroup *groups)
 {
     int ret = make(groups, OWN_GROUP);
@@ -211,10 +254,10 @@ static int divide(const struct apir_cgroup *groups)
     ret = write_to(groups, OWN_GROUP, "cgroup.procs", "0");
     if (ret < 0)
         goto err_group;
-    ret = write_to(groups, "", "cgroup.subtree_control", "+memory +pids");
+    ret = hand_down(groups, "");
     if (ret < 0)
         goto err_member;
-    return 0;
+    return ret;
 
 err_member:
     write_to(groups, "", "cgroup.procs", "0");
@@ -237,14 +280,28 @@ int apir_cgroup_init(struct apir_cgroup *groups, const char *folder, const struc
         ret = check_members(groups);
     if (ret == 0)
         ret = divide(groups);
-    if (ret == 0)
-        remove_abandoned(groups);
-    return ret;
+    if (ret < 0)
+        return ret;
+    groups->cpu = ret == 1;
+    remove_abandoned(groups);
+    return 0;
 }
 
-static void name_group(char *name, size_t size, pid_t worker)
+static void name_client(char *name, size_t size, unsigned client)
 {
-    snprintf(name, size, WORKER_GROUP "%d-%d", (int)getpid(), (int)worker);
+    snprintf(name, size, CLIENT_GROUP "%d-%u", (int)getpid(), client);
+}
+
+static void name_worker(char *name, size_t size, unsigned client, pid_t worker)
+{
+    snprintf(name, size, CLIENT_GROUP "%d-%u/" WORKER_GROUP "%d", (int)getpid(), client, (int)worker);
+}
+
+/* The first of its workers makes it. */
+static int make_client(const struct apir_cgroup *groups, const char *client)
+{
+    int ret = make(groups, client);
+    return ret < 0 && ret != -EEXIST ? ret : hand_down(groups, client);
 }
 
 /* If memory runs out in it, all of it ends, not what the kernel picks. */
@@ -261,30 +318,42 @@ static int limit(const struct apir_cgroup *groups, const char *group)
     return ret == 0 ? write_to(groups, group, "pids.max", text) : ret;
 }
 
-int apir_cgroup_add(const struct apir_cgroup *groups, pid_t worker)
+int apir_cgroup_add(const struct apir_cgroup *groups, unsigned client, pid_t worker)
 {
-    char name[64], text[32];
-    name_group(name, sizeof name, worker);
+    char above[64], name[96], text[32];
+    name_client(above, sizeof above, client);
+    name_worker(name, sizeof name, client, worker);
     snprintf(text, sizeof text, "%d", (int)worker);
-    int ret = make(groups, name);
+    int ret = make_client(groups, above);
     if (ret < 0)
-        return ret;
+        goto err_client;
+    ret = make(groups, name);
+    if (ret < 0)
+        goto err_client;
     ret = limit(groups, name);
     if (ret == 0)
         ret = write_to(groups, name, "cgroup.procs", text);
     if (ret < 0)
-        remove_group(groups, name);
+        goto err_worker;
+    return 0;
+
+err_worker:
+    remove_group(groups, name);
+err_client:
+    remove_group(groups, above); /* does nothing if it has other workers */
     return ret;
 }
 
-void apir_cgroup_remove(const struct apir_cgroup *groups, pid_t worker)
+void apir_cgroup_remove(const struct apir_cgroup *groups, unsigned client, pid_t worker)
 {
-    char name[64];
+    char above[64], name[96];
     if (!groups)
         return;
-    name_group(name, sizeof name, worker);
+    name_client(above, sizeof above, client);
+    name_worker(name, sizeof name, client, worker);
     if (remove_group(groups, name) == -EBUSY) {
         write_to(groups, name, "cgroup.kill", "1"); /* what it has started */
         remove_group(groups, name);
     }
+    remove_group(groups, above); /* does nothing if it has other workers */
 }

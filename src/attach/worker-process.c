@@ -39,7 +39,7 @@ static void forget(struct apir_worker_process *process)
     apir_loop_clear_timer(&process->timer);
     apir_loop_unwatch(process->loop, &process->source);
     apir_fd_close(&process->pidfd);
-    apir_cgroup_remove(process->groups, process->pid);
+    apir_cgroup_remove(process->groups, process->client, process->pid);
     process->groups = NULL;
     process->pid = 0;
     give_back_line(process);
@@ -188,14 +188,16 @@ static int take_line(struct apir_worker_process *process, struct apir_account *a
 }
 
 /* It has hardly begun by now: what it will take, it takes in its group. */
-static int set_group(struct apir_worker_process *process, const struct apir_cgroup *groups)
+static int set_group(struct apir_worker_process *process, const struct apir_worker_options *options)
 {
-    int ret = apir_cgroup_add(groups, process->pid);
-    if (ret < 0)
+    int ret = apir_cgroup_add(options->groups, options->client, process->pid);
+    if (ret < 0) {
         apir_worker_process_finish(process);
-    else
-        process->groups = groups;
-    return ret;
+        return ret;
+    }
+    process->groups = options->groups;
+    process->client = options->client;
+    return 0;
 }
 
 static int exec_worker(struct apir_worker_process *process, const struct apir_worker_options *options,
@@ -249,7 +251,7 @@ int apir_worker_process_start(struct apir_worker_process *process, const struct 
         count += add_option(argv + count, "--upstream-functions", functions_text);
     ret = exec_worker(process, options, argv, connection);
     if (ret == 0 && options->groups)
-        ret = set_group(process, options->groups);
+        ret = set_group(process, options);
     if (ret < 0)
         give_back_line(process);
     return ret;

@@ -39,6 +39,7 @@ struct apir_worker_options {
     struct apir_limits limits;     /* of a context, and of its client */
     struct apir_account *account;  /* of the client; NULL: it has none */
     const struct apir_cgroup *groups; /* in which each worker gets one of its own; NULL: none */
+    unsigned client;               /* with the others of that number it has its share of the processors there */
     enum apir_log_level log_level; /* of the worker */
     FILE *log;                     /* where the worker's lines go, borrowed */
 };
@@ -55,6 +56,7 @@ struct apir_worker_process {
     struct apir_account *account; /* where it has a line; NULL: nowhere */
     int line;
     const struct apir_cgroup *groups; /* that have one for it; NULL: none */
+    unsigned client;                  /* whose it is there */
     struct apir_worker_log log;
     struct apir_source source;
     struct apir_timer timer;

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,15 +13,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "attach/cgroup.h"
 
-enum { WORKER = 4711, TASKS = 99 };
+enum {
+    CLIENT = 2,
+    WORKER = 4711,
+    TASKS = 99,
+    CROWD = 6, /* workers of a client that wants all */
+};
 
 static const uint64_t memory = UINT64_C(1) << 30;
 
@@ -77,10 +85,24 @@ static int fake_make(const char *name)
     return 0;
 }
 
+static bool has_groups(const char *path)
+{
+    struct dirent *entry;
+    bool found = false;
+    DIR *folder = opendir(path);
+    while (folder && (entry = readdir(folder)))
+        found = found || (entry->d_type == DT_DIR && entry->d_name[0] != '.');
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
 static int fake_remove(const char *name)
 {
     char path[256] = "";
     strncpy(path, name, sizeof path - 1);
+    if (has_groups(path))
+        return -EBUSY;
     for (int i = 0; i < NAMES; i++)
         unlink(join(path, names[i]));
     return rmdir(path) < 0 ? -errno : 0;
@@ -104,9 +126,21 @@ static int refuse_dividing(const char *path, const char *text)
     return strstr(path, "subtree_control") ? -EBUSY : fake_write(path, text);
 }
 
+static int refuse_dividing_a_client(const char *path, const char *text)
+{
+    return strstr(path, "apird-client") ? refuse_dividing(path, text) : fake_write(path, text);
+}
+
+static int refuse_processors(const char *path, const char *text)
+{
+    return strstr(text, "+cpu") ? -EINVAL : fake_write(path, text);
+}
+
 static const struct apir_cgroup_files fake = {fake_make, fake_remove, fake_write};
 static const struct apir_cgroup_files no_memory = {fake_make, fake_remove, refuse_memory};
 static const struct apir_cgroup_files not_divided = {fake_make, fake_remove, refuse_dividing};
+static const struct apir_cgroup_files no_clients = {fake_make, fake_remove, refuse_dividing_a_client};
+static const struct apir_cgroup_files no_processors = {fake_make, fake_remove, refuse_processors};
 
 static int set_up(void **state)
 {
@@ -119,7 +153,7 @@ static int set_up(void **state)
         put(join(desk->folder, names[i]), "");
     snprintf(number, sizeof number, "%d\n", (int)getpid());
     put(join(desk->folder, "cgroup.procs"), number);
-    put(join(desk->folder, "cgroup.controllers"), "cpu memory pids\n");
+    put(join(desk->folder, "cgroup.controllers"), "cpuset cpu io memory pids\n");
     *state = desk;
     return 0;
 }
@@ -139,10 +173,17 @@ static bool exists(const struct desk *desk, const char *name)
     return access(join(desk->folder, name), F_OK) == 0;
 }
 
+static const char *client_name(long daemon, const char *file)
+{
+    static char name[128];
+    snprintf(name, sizeof name, "apird-client-%ld-%d%s%s", daemon, CLIENT, *file ? "/" : "", file);
+    return name;
+}
+
 static const char *worker_name(long daemon, const char *file)
 {
     static char name[128];
-    snprintf(name, sizeof name, "apird-worker-%ld-%d%s%s", daemon, WORKER, *file ? "/" : "", file);
+    snprintf(name, sizeof name, "apird-client-%ld-%d/worker-%d%s%s", daemon, CLIENT, WORKER, *file ? "/" : "", file);
     return name;
 }
 
@@ -156,7 +197,52 @@ static void the_daemon_moves_out_of_the_way(void **state)
     struct desk *desk = *state;
     assert_int_equal(init(desk, &fake), 0);
     assert_string_equal(get(join(desk->folder, "apird/cgroup.procs")), "0");
+    assert_string_equal(get(join(desk->folder, "cgroup.subtree_control")), "+cpu +memory +pids");
+    assert_true(desk->groups.cpu);
+}
+
+static void workers_of_a_client_are_in_its_group(void **state)
+{
+    struct desk *desk = *state;
+    assert_int_equal(init(desk, &fake), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER + 1), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT + 1, WORKER + 2), 0); /* is in another */
+    assert_string_equal(get(join(desk->folder, client_name(getpid(), "cgroup.subtree_control"))), "+cpu +memory +pids");
+    assert_string_equal(get(join(desk->folder, client_name(getpid(), "memory.max"))), "");
+    assert_true(exists(desk, worker_name(getpid(), "")));
+    apir_cgroup_remove(&desk->groups, CLIENT, WORKER);
+    assert_false(exists(desk, worker_name(getpid(), "")));
+    assert_true(exists(desk, client_name(getpid(), "")));
+    apir_cgroup_remove(&desk->groups, CLIENT + 1, WORKER + 2);
+    assert_true(exists(desk, client_name(getpid(), "")));
+    apir_cgroup_remove(&desk->groups, CLIENT, WORKER + 1);
+    assert_false(exists(desk, client_name(getpid(), "")));
+}
+
+/* Limits are what they are elsewhere. */
+static void assert_does_without_processors(struct desk *desk, const struct apir_cgroup_files *files)
+{
+    assert_int_equal(init(desk, files), 0);
+    assert_false(desk->groups.cpu);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), 0);
     assert_string_equal(get(join(desk->folder, "cgroup.subtree_control")), "+memory +pids");
+    assert_string_equal(get(join(desk->folder, client_name(getpid(), "cgroup.subtree_control"))), "+memory +pids");
+    assert_string_equal(get(join(desk->folder, worker_name(getpid(), "memory.max"))), "1073741824");
+    apir_cgroup_remove(&desk->groups, CLIENT, WORKER);
+    assert_false(exists(desk, client_name(getpid(), "")));
+}
+
+static void processors_need_not_be_there_to_share(void **state)
+{
+    struct desk *desk = *state;
+    put(join(desk->folder, "cgroup.controllers"), "cpuset memory pids\n");
+    assert_does_without_processors(desk, &fake);
+}
+
+static void processors_that_cannot_be_shared_are_not(void **state)
+{
+    assert_does_without_processors(*state, &no_processors);
 }
 
 static void a_worker_is_limited_before_it_is_in(void **state)
@@ -164,7 +250,7 @@ static void a_worker_is_limited_before_it_is_in(void **state)
     struct desk *desk = *state;
     char name[128], path[256], number[32];
     assert_int_equal(init(desk, &fake), 0);
-    assert_int_equal(apir_cgroup_add(&desk->groups, WORKER), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), 0);
     snprintf(name, sizeof name, "%s", worker_name(getpid(), ""));
     snprintf(path, sizeof path, "%s/%s", desk->folder, name);
     snprintf(number, sizeof number, "%d", WORKER);
@@ -172,7 +258,7 @@ static void a_worker_is_limited_before_it_is_in(void **state)
     assert_string_equal(get(join(path, "memory.oom.group")), "1");
     assert_string_equal(get(join(path, "pids.max")), "99");
     assert_string_equal(get(join(path, "cgroup.procs")), number);
-    apir_cgroup_remove(&desk->groups, WORKER);
+    apir_cgroup_remove(&desk->groups, CLIENT, WORKER);
     assert_false(exists(desk, worker_name(getpid(), "")));
 }
 
@@ -180,17 +266,37 @@ static void without_a_limit_memory_is_counted_only(void **state)
 {
     struct desk *desk = *state;
     assert_int_equal(apir_cgroup_init(&desk->groups, desk->folder, &fake, 0, TASKS), 0);
-    assert_int_equal(apir_cgroup_add(&desk->groups, WORKER), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), 0);
     assert_string_equal(get(join(desk->folder, worker_name(getpid(), "memory.max"))), "max");
-    apir_cgroup_remove(&desk->groups, WORKER);
+    apir_cgroup_remove(&desk->groups, CLIENT, WORKER);
 }
 
 static void a_worker_that_cannot_be_limited_has_no_group(void **state)
 {
     struct desk *desk = *state;
     assert_int_equal(init(desk, &no_memory), 0);
-    assert_int_equal(apir_cgroup_add(&desk->groups, WORKER), -EINVAL);
-    assert_false(exists(desk, worker_name(getpid(), "")));
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), -EINVAL);
+    assert_false(exists(desk, client_name(getpid(), "")));
+}
+
+static void nor_do_others_of_its_client_lose_theirs(void **state)
+{
+    struct desk *desk = *state;
+    assert_int_equal(init(desk, &fake), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), 0);
+    desk->groups.files = &no_memory;
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER + 1), -EINVAL);
+    assert_true(exists(desk, worker_name(getpid(), "")));
+    apir_cgroup_remove(&desk->groups, CLIENT, WORKER);
+    assert_false(exists(desk, client_name(getpid(), "")));
+}
+
+static void a_client_that_cannot_be_divided_has_no_group(void **state)
+{
+    struct desk *desk = *state;
+    assert_int_equal(init(desk, &no_clients), 0);
+    assert_int_equal(apir_cgroup_add(&desk->groups, CLIENT, WORKER), -EBUSY);
+    assert_false(exists(desk, client_name(getpid(), "")));
 }
 
 static void a_group_with_others_in_it_is_left_alone(void **state)
@@ -228,24 +334,31 @@ static long dead_process(void)
     return pid;
 }
 
+static void make_groups(const struct desk *desk, long daemon)
+{
+    assert_int_equal(fake_make(join(desk->folder, client_name(daemon, ""))), 0);
+    assert_int_equal(fake_make(join(desk->folder, worker_name(daemon, ""))), 0);
+}
+
 static void groups_of_a_dead_daemon_are_removed(void **state)
 {
     struct desk *desk = *state;
     long dead = dead_process();
-    assert_int_equal(fake_make(join(desk->folder, worker_name(dead, ""))), 0);
-    assert_int_equal(fake_make(join(desk->folder, worker_name(getpid(), ""))), 0); /* had our number */
+    make_groups(desk, dead);
+    make_groups(desk, getpid()); /* had our number */
     assert_int_equal(init(desk, &fake), 0);
-    assert_false(exists(desk, worker_name(dead, "")));
-    assert_false(exists(desk, worker_name(getpid(), "")));
+    assert_false(exists(desk, client_name(dead, "")));
+    assert_false(exists(desk, client_name(getpid(), "")));
 }
 
 static void groups_of_a_daemon_that_lives_are_not(void **state)
 {
     struct desk *desk = *state;
-    assert_int_equal(fake_make(join(desk->folder, worker_name(getppid(), ""))), 0);
+    make_groups(desk, getppid());
     assert_int_equal(init(desk, &fake), 0);
     assert_true(exists(desk, worker_name(getppid(), "")));
     assert_int_equal(fake_remove(join(desk->folder, worker_name(getppid(), ""))), 0);
+    assert_int_equal(fake_remove(join(desk->folder, client_name(getppid(), ""))), 0);
 }
 
 static void the_own_group_is_found(void **state)
@@ -275,7 +388,7 @@ static void take_memory(int start)
     _exit(3);
 }
 
-/* In a child, which moves to another group. 0: the worker was killed; 77: no group to divide. */
+/* This process moves to another group. 0: the worker was killed; 77: no group to divide. */
 static int run_in_kernel(void)
 {
     struct apir_cgroup groups;
@@ -289,11 +402,11 @@ static int run_in_kernel(void)
     pid_t pid = fork();
     if (pid == 0)
         take_memory(ends[0]);
-    if (apir_cgroup_add(&groups, pid) < 0 || write(ends[1], &byte, 1) != 1 || waitpid(pid, &status, 0) != pid)
+    if (apir_cgroup_add(&groups, CLIENT, pid) < 0 || write(ends[1], &byte, 1) != 1 || waitpid(pid, &status, 0) != pid)
         return 3;
-    apir_cgroup_remove(&groups, pid);
-    apir_cgroup_remove(&groups, pid); /* is gone: does nothing */
-    bool gone = access(join(folder, worker_name(getpid(), "")), F_OK) < 0;
+    apir_cgroup_remove(&groups, CLIENT, pid);
+    apir_cgroup_remove(&groups, CLIENT, pid); /* is gone: does nothing */
+    bool gone = access(join(folder, client_name(getpid(), "")), F_OK) < 0;
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && gone ? 0 : 4;
 }
 
@@ -305,14 +418,114 @@ static void the_kernel_ends_a_worker_that_takes_too_much(void **state)
     assert_int_equal(run_in_kernel(), 0);
 }
 
+static void stay_on_first_processor(void)
+{
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    if (sched_setaffinity(0, sizeof first, &first) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        _exit(1);
+}
+
+/* Of a processor, that a process has had; 0: this one. */
+static double seconds(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+        _exit(1);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static double seconds_of_all(const pid_t *crowd)
+{
+    double sum = 0;
+    for (int i = 0; i < CROWD; i++)
+        sum += seconds(crowd[i]);
+    return sum;
+}
+
+/* Ends with its share of two seconds, in percent. It looks itself: who is told of an end may hear of it late. */
+static void compete(const pid_t *crowd, int start)
+{
+    double own, both;
+    char byte;
+    stay_on_first_processor();
+    if (read(start, &byte, 1) != 1)
+        _exit(1);
+    const double own_before = seconds(0), before = seconds_of_all(crowd);
+    do {
+        own = seconds(0) - own_before;
+        both = own + seconds_of_all(crowd) - before;
+    } while (both < 2);
+    _exit((int)(100 * own / both));
+}
+
+static void start_crowd(const struct apir_cgroup *groups, pid_t *crowd)
+{
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = fork();
+        if (crowd[i] == 0) {
+            stay_on_first_processor();
+            for (;;)
+                sched_getcpu();
+        }
+        assert_int_equal(apir_cgroup_add(groups, 1, crowd[i]), 0);
+    }
+}
+
+static void end_worker(const struct apir_cgroup *groups, unsigned client, pid_t pid, int *status)
+{
+    assert_int_equal(waitpid(pid, status, 0), pid);
+    apir_cgroup_remove(groups, client, pid);
+}
+
+static void the_kernel_gives_a_client_its_share_beside_a_crowd(void **state)
+{
+    struct apir_cgroup groups;
+    char folder[APIR_CGROUP_PATH];
+    int ends[2], status;
+    pid_t crowd[CROWD];
+    (void)state;
+    if (!getenv("APIR_TEST_CGROUP"))
+        skip();
+    assert_int_equal(apir_cgroup_find(folder, sizeof folder), 0);
+    assert_int_equal(apir_cgroup_init(&groups, folder, apir_cgroup_system(), memory, TASKS), 0);
+    assert_true(groups.cpu);
+    assert_int_equal(pipe(ends), 0);
+    start_crowd(&groups, crowd);
+    pid_t alone = fork();
+    if (alone == 0)
+        compete(crowd, ends[0]);
+    assert_int_equal(apir_cgroup_add(&groups, 2, alone), 0);
+
+    assert_int_equal(write(ends[1], "", 1), 1);
+    end_worker(&groups, 2, alone, &status);
+    for (int i = 0; i < CROWD; i++) {
+        kill(crowd[i], SIGKILL);
+        end_worker(&groups, 1, crowd[i], NULL);
+    }
+    assert_true(WIFEXITED(status));
+    print_message("share: %d percent\n", WEXITSTATUS(status));
+    /* with one group for each worker it is a seventh */
+    assert_true(WEXITSTATUS(status) >= 40 && WEXITSTATUS(status) <= 60);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_daemon_moves_out_of_the_way),
+        TEST(workers_of_a_client_are_in_its_group),
+        TEST(processors_need_not_be_there_to_share),
+        TEST(processors_that_cannot_be_shared_are_not),
         TEST(a_worker_is_limited_before_it_is_in),
         TEST(without_a_limit_memory_is_counted_only),
         TEST(a_worker_that_cannot_be_limited_has_no_group),
+        TEST(nor_do_others_of_its_client_lose_theirs),
+        TEST(a_client_that_cannot_be_divided_has_no_group),
         TEST(a_group_with_others_in_it_is_left_alone),
         TEST(a_group_that_cannot_limit_memory_is_left_alone),
         TEST(a_failure_leaves_no_group),
@@ -320,6 +533,7 @@ int main(void)
         TEST(groups_of_a_daemon_that_lives_are_not),
         cmocka_unit_test(the_own_group_is_found),
         cmocka_unit_test(the_kernel_ends_a_worker_that_takes_too_much),
+        cmocka_unit_test(the_kernel_gives_a_client_its_share_beside_a_crowd),
     };
     return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
 }
