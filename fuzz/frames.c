@@ -2,7 +2,7 @@
  * frames or refused (wire/connection.c); and what the daemon sends to a worker that reads now and then arrives whole
  * and in order (attach/link.c). */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -185,23 +185,22 @@ static void send_frames(struct world *world, struct reader *reader)
 /* ---- what a worker prints ---- */
 
 /* However it is cut, what comes out are lines without control characters but tabs. */
-static void check_output(int fd)
+static void check_output(const char *text, size_t size)
 {
-    uint8_t bytes[4096];
-    ssize_t got;
-    while ((got = read(fd, bytes, sizeof bytes)) > 0)
-        for (ssize_t i = 0; i < got; i++)
-            FUZZ_CHECK(bytes[i] == '\n' || bytes[i] == '\t' || (bytes[i] >= ' ' && bytes[i] != 0x7f));
+    for (size_t i = 0; i < size; i++)
+        FUZZ_CHECK(text[i] == '\n' || text[i] == '\t' || ((unsigned char)text[i] >= ' ' && text[i] != 0x7f));
 }
 
 static void print_lines(struct world *world, struct reader *reader)
 {
     struct apir_worker_log log;
-    int output[2], end;
-    if (pipe2(output, O_CLOEXEC | O_NONBLOCK) < 0)
-        return;
+    char *text = NULL;
+    size_t text_size;
+    int end;
+    FILE *output = open_memstream(&text, &text_size);
+    FUZZ_CHECK(output);
     apir_worker_log_init(&log, &world->loop);
-    FUZZ_CHECK(apir_worker_log_open(&log, output[1], reader_u8(reader) & 1, &end) == 0);
+    FUZZ_CHECK(apir_worker_log_open(&log, output, reader_u8(reader) & 1, &end) == 0);
     while (reader->left > 0) {
         size_t size;
         const uint8_t *bytes = reader_take(reader, reader_u8(reader), &size);
@@ -211,9 +210,9 @@ static void print_lines(struct world *world, struct reader *reader)
     }
     apir_fd_close(&end);
     apir_worker_log_close(&log);
-    apir_fd_close(&output[1]);
-    check_output(output[0]);
-    apir_fd_close(&output[0]);
+    fclose(output);
+    check_output(text, text_size);
+    free(text);
 }
 
 /* ---- what a guest takes for the capset of a host ---- */

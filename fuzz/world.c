@@ -208,7 +208,7 @@ void world_init(struct world *world)
     state.starve = 0;
     world->lowest_fd = lowest_fd();
     world->log = (struct apir_log){.stream = state.nowhere, .level = APIR_LOG_DEBUG, .prefix = "fuzz"};
-    world->options = (struct apir_worker_options){.path = "worker", .socket = "socket", .starts = 3, .log_fd = -1};
+    world->options = (struct apir_worker_options){.path = "worker", .socket = "socket", .starts = 3};
     world->front = -1;
     world->own_loop = apir_loop_init(&world->loop) == 0;
     FUZZ_CHECK(world->own_loop);

@@ -18,7 +18,8 @@ static void write_line(struct apir_worker_log *log)
     if (log->used == 0)
         return;
     log->line[log->used++] = '\n';
-    apir_log_write(log->output, log->line, log->used); /* or it is lost: a disk may be full */
+    if (log->output)
+        apir_log_write(log->output, log->line, log->used); /* or it is lost: a disk may be full */
     log->used = 0;
 }
 

@@ -19,7 +19,7 @@ enum {
 struct apir_worker_log {
     struct apir_loop *loop;
     int fd;       /* the pipe; -1: closed */
-    FILE *output; /* the log, borrowed */
+    FILE *output; /* the log, borrowed; NULL: lines are dropped */
     bool limited;
     size_t budget; /* bytes that are taken until the timer */
     struct apir_source source;
@@ -31,7 +31,7 @@ struct apir_worker_log {
 /* A closed one. */
 void apir_worker_log_init(struct apir_worker_log *log, struct apir_loop *loop);
 
-/* Opens it. output is borrowed; *end is for the worker, the caller closes it. 0 or -errno. */
+/* Opens it. output is borrowed (NULL: none); *end is for the worker, the caller closes it. 0 or -errno. */
 int apir_worker_log_open(struct apir_worker_log *log, FILE *output, bool limited, int *end);
 
 /* Takes what the worker has written and closes the pipe. A closed one is a no-op. */

@@ -41,7 +41,7 @@ struct apir_worker_options {
     const struct apir_cgroup *groups; /* in which each worker gets one of its own; NULL: none */
     unsigned client;               /* with the others of that number it has its share of the processors there */
     enum apir_log_level log_level; /* of the worker */
-    FILE *log;                     /* where the worker's lines go, borrowed */
+    FILE *log;                     /* where the worker's lines go, borrowed; NULL: nowhere */
 };
 
 /* Sets the numbers of the two functions from "INIT,CLEANUP": neither is 0, and they differ. 0, or -EINVAL. */
