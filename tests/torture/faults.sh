@@ -51,6 +51,14 @@ no_fault_worker_within() { # TENTHS
   echo "$(fault_workers) workers are left after $1 tenths of a second"
   return 1
 }
+wait_for_no_child() {
+  local i
+  for ((i = 0; i < 300; i++)); do
+    pgrep -P "$fault_daemon" >/dev/null || return 0
+    sleep 0.1
+  done
+  return 1
+}
 wait_for_worker() {
   local i
   for ((i = 0; i < 100; i++)); do
@@ -105,6 +113,7 @@ fault_ticks() { awk '{ print $14 + $15 }' "/proc/$fault_daemon/stat"; }
 too_few_descriptors_refuse_clients_for_a_time() {
   local result=0 ticks
   start_fault_daemon prlimit --nofile=40:40 -- --ggml-library cpu || return 1
+  wait_for_no_child || result=1 # its look at the library has descriptors too, which it gives back
   start_peer many 80 || result=1
   cat "$work/peer"
   ticks=$(fault_ticks)
@@ -152,7 +161,7 @@ a_stopped_worker_goes_with_its_program() {
 a_stopped_program_goes_on_later() {
   local result=0 program
   start_fault_daemon --ggml-library cpu || return 1
-  GGML_VIRTGPU_SOCKET=$fault_socket GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so apir-sessions --calls 6000 &
+  GGML_VIRTGPU_SOCKET=$fault_socket GGML_BACKEND_PATH=$build/lib/libggml-virtgpu-apir.so apir-sessions --calls 100000 &
   program=$!
   wait_for_worker || result=1
   kill -STOP "$program"
