@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "util/fd.h"
 
 enum { NS_PER_MS = 1000 * 1000 };
 
@@ -55,22 +56,6 @@ static int read_line(struct apir_qmp *qmp, int64_t until)
     return 0;
 }
 
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
-    int ret = -errno;
-    close(fd);
-    return ret;
-}
-
 static int greet(struct apir_qmp *qmp)
 {
     int ret = read_line(qmp, now_ms() + APIR_QMP_PATIENCE_MS);
@@ -84,7 +69,7 @@ static int greet(struct apir_qmp *qmp)
 int apir_qmp_open(struct apir_qmp *qmp, const char *path)
 {
     qmp->used = 0;
-    qmp->fd = connect_to(path);
+    qmp->fd = apir_fd_connect(path);
     if (qmp->fd < 0)
         return qmp->fd;
     int ret = greet(qmp);

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 void apir_fd_close(int *fd)
@@ -49,4 +52,20 @@ int apir_fd_check_memory(int fd, uint64_t size)
     if (!(seals & F_SEAL_SHRINK) || st.st_size < 0 || (uint64_t)st.st_size < size)
         return -EINVAL;
     return 0;
+}
+
+int apir_fd_connect(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    int ret = -errno;
+    close(fd);
+    return ret;
 }

@@ -1,4 +1,4 @@
-/* File descriptors and anonymous shared memory. */
+/* File descriptors, anonymous shared memory, connections. */
 #ifndef APIR_UTIL_FD_H
 #define APIR_UTIL_FD_H
 
@@ -17,5 +17,9 @@ int apir_fd_memory(const char *name, uint64_t size);
 /* 0 if fd is memory of at least size bytes that can never shrink (memfd with F_SEAL_SHRINK),
  * -EINVAL or -errno otherwise. Borrows fd. */
 int apir_fd_check_memory(int fd, uint64_t size);
+
+/* Connects to the stream socket with that path. Returns an fd (caller owns) or -errno: -ENAMETOOLONG for a path that no socket
+ * can have. */
+int apir_fd_connect(const char *path);
 
 #endif

@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <virtgpu_drm.h>
@@ -46,25 +43,9 @@ int door_init_context(int fd, uint64_t capset, uint64_t rings)
     return result(ioctl(fd, DRM_IOCTL_VIRTGPU_CONTEXT_INIT, &init));
 }
 
-static int connect_socket(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-        return fd;
-    int ret = -errno;
-    close(fd);
-    return ret;
-}
-
 int door_open(struct door *door, const char *socket)
 {
-    int fd = socket ? connect_socket(socket) : door_open_node();
+    int fd = socket ? apir_fd_connect(socket) : door_open_node();
     if (fd < 0)
         return fd;
     int ret = socket ? 0 : door_init_context(fd, APIR_CAPSET_APIR, RINGS);

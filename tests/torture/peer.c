@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "util/fd.h"
 #include "wire/connection.h"
 
 enum {
@@ -23,20 +23,6 @@ enum {
     PATIENCE_MS = 1500,
     REQUESTS = 100000,
 };
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return -1;
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
 
 static void send_half(int fd)
 {
@@ -83,7 +69,7 @@ static void report(const char *path, unsigned count, void (*what)(int fd), bool 
     static struct pollfd fds[MAX_CONNECTIONS];
     char byte;
     for (unsigned i = 0; i < count; i++) {
-        fds[i] = (struct pollfd){connect_to(path), 0, 0};
+        fds[i] = (struct pollfd){apir_fd_connect(path), 0, 0};
         if (fds[i].fd >= 0 && what)
             what(fds[i].fd);
     }

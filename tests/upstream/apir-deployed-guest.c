@@ -9,6 +9,7 @@
 #include "upstream/loop.h"
 #include "upstream/replay.h"
 #include "upstream/rss.h"
+#include "util/fd.h"
 
 enum {
     MAX_CONTEXTS = 2,
@@ -38,7 +39,7 @@ static const char usage[] = "usage: apir-deployed-guest --socket PATH --samples 
 
 static bool open_context(const struct options *options, struct context *context)
 {
-    int fd = deployed_guest_connect(options->socket);
+    int fd = apir_fd_connect(options->socket);
     if (fd < 0 || deployed_guest_init(&context->guest, fd, options->base, DEPLOYED_DATA_SIZE) < 0) {
         fprintf(stderr, "cannot connect to %s\n", options->socket);
         return false;

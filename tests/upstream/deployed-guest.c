@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -40,21 +39,6 @@ void deployed_put_u32(uint8_t *at, uint32_t value)
 void deployed_put_u64(uint8_t *at, uint64_t value)
 {
     memcpy(at, &value, sizeof value);
-}
-
-int deployed_guest_connect(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd < 0 ? -errno : fd;
 }
 
 static void forget(struct deployed_blob *blob)

@@ -43,9 +43,6 @@ struct deployed_guest {
     unsigned n_more;
 };
 
-/* Connects to a socket. An fd or -errno. */
-int deployed_guest_connect(const char *path);
-
 /* Takes ownership of fd, and shares the reply blob and a data blob. 0 or -errno. */
 int deployed_guest_init(struct deployed_guest *guest, int fd, uint32_t base, uint64_t data_size);
 void deployed_guest_finish(struct deployed_guest *guest);

@@ -4,8 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -93,6 +97,43 @@ static void what_is_no_memory_is_refused(void **state)
     apir_fd_close(&pair[1]);
 }
 
+static void connection_is_to_the_socket_with_that_path(void **state)
+{
+    (void)state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/tmp/apir-fd-test.XXXXXX"};
+    assert_non_null(mkdtemp(address.sun_path));
+    char folder[sizeof address.sun_path], byte = 0;
+    strcpy(folder, address.sun_path);
+    strcat(address.sun_path, "/s");
+    assert_int_equal(apir_fd_connect(address.sun_path), -ENOENT);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(apir_fd_connect(address.sun_path), -ECONNREFUSED);
+    assert_int_equal(listen(listener, 1), 0);
+    int fd = apir_fd_connect(address.sun_path), other = accept(listener, NULL, NULL);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(read(other, &byte, 1), 1);
+    assert_int_equal(byte, 'x');
+    apir_fd_close(&fd);
+    apir_fd_close(&other);
+    apir_fd_close(&listener);
+    unlink(address.sun_path);
+    rmdir(folder);
+}
+
+static void path_that_no_socket_has_is_refused(void **state)
+{
+    (void)state;
+    struct sockaddr_un address;
+    char path[sizeof address.sun_path + 1];
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = '\0';
+    assert_int_equal(apir_fd_connect(path), -ENAMETOOLONG);
+    path[sizeof path - 2] = '\0';
+    assert_int_equal(apir_fd_connect(path), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +144,8 @@ int main(void)
         cmocka_unit_test(memory_smaller_than_wanted_is_refused),
         cmocka_unit_test(memory_that_can_shrink_is_refused),
         cmocka_unit_test(what_is_no_memory_is_refused),
+        cmocka_unit_test(connection_is_to_the_socket_with_that_path),
+        cmocka_unit_test(path_that_no_socket_has_is_refused),
     };
     return cmocka_run_group_tests_name("fd", tests, NULL, NULL);
 }
