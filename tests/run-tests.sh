@@ -371,13 +371,13 @@ two_at_a_time() { # PART...
 # --- all ---------------------------------------------------------------------------------------
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals confined machines demo)
+[ $# -gt 0 ] || parts=(unit sanitize fuzz local counters devices upstream refusals confined machines)
 for part in "${parts[@]}"; do
   case $part in
     unit) unit "unit tests" "$build" ;;
     sanitize) unit "unit tests, sanitized" "${APIR_BUILD_SANITIZE:?}" ;;
     fuzz | local | counters | devices | upstream | refusals | confined | faults | vm | doors | deployed | demo) "${part}_part" ;;
-    machines) two_at_a_time vm doors deployed faults ;;
+    machines) two_at_a_time vm doors deployed faults demo ;;
     *) echo "run-tests.sh: no part named $part" >&2; exit 2 ;;
   esac
 done
