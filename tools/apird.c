@@ -22,6 +22,7 @@
 #include "attach/worker-process.h"
 #include "daemon-jail.h"
 #include "jail/user.h"
+#include "notify.h"
 #include "socket-file.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct apir_loop loop;
     struct apir_source signals;
     int signal_fd;
+    int notify_fd; /* of who has started us, if it wants to know */
     struct apir_probe probe;
     bool unconfined; /* that says so, and it is required */
     struct client clients[2 * APIRD_MAX_DOORS];
@@ -389,6 +391,7 @@ static int serve(struct daemon *daemon)
     ret = start_machines(daemon);
     if (ret < 0)
         goto err_doors;
+    apir_notify_ready(&daemon->notify_fd);
     if (!daemon->worker.backend_library)
         probe_library(daemon);
     ret = apir_loop_run(&daemon->loop);
@@ -420,6 +423,7 @@ static int run(const struct apird_options *options)
         return EXIT_FAILURE;
     daemon->options = options;
     daemon->signal_fd = -1;
+    daemon->notify_fd = apir_notify_open();
     daemon->loop.epoll = -1;
     int ret = open_log(daemon);
     if (ret == 0)
@@ -431,6 +435,7 @@ static int run(const struct apird_options *options)
     if (ret == 0)
         ret = serve(daemon);
     free_clients(daemon);
+    apir_fd_close(&daemon->notify_fd);
     if (daemon->log_file)
         fclose(daemon->log_file);
     free(daemon);
