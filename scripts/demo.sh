@@ -69,13 +69,13 @@ demo_show_text() {
 # $temporary has guest.session, guest.log (llama.cpp's) and guest.apird (the daemon's).
 demo_guest() {
   local status=0 text pid
-  demo_command /run/apir/session 99
+  demo_command /run/apir-vm/session 99
   exec {text}> >(demo_show_text)
   pid=$!
   vm_waiting_label="llama-completion loads the model in the guest"
   vm_waiting_until=$temporary/text-begins
   # shellcheck disable=SC2016  # the guest's shell expands it
-  vm_run sh -c 'exec "$@" 2>/run/apir/llama.log' sh "${demo_command[@]}" >&"$text" || status=$?
+  vm_run sh -c 'exec "$@" 2>/run/apir-vm/llama.log' sh "${demo_command[@]}" >&"$text" || status=$?
   exec {text}>&-
   wait "$pid" || :
   echo

@@ -67,7 +67,7 @@ usage: ./run vm [OPTIONS] -- CMD [ARGUMENT...]
 Boots a virtual machine, runs CMD in it, and exits with CMD's exit code (128 + N if signal N ended it). Its
 stdout and stderr come out on ours. CMD is any program of the sandbox or the build, and sees the files of the
 host where they are; what it writes is in the VM's memory and gone with it, but for folders named by --share
-and for /run/apir. It runs in the current directory with our environment, with no standard input and no
+and for /run/apir-vm. It runs in the current directory with our environment, with no standard input and no
 terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c '...'.
 
   --host-library L   what computes: cpu (default), vulkan, rpc, or the path of a ggml backend
@@ -80,6 +80,7 @@ terminal. The apir plug-in is among ggml's backends. Several commands: -- sh -c 
   --memory SIZE      memory of the virtual machine (default 2G)
   --cpus N           its processors (default 2)
   --user NAME        run CMD as this user, not as root (nobody, for one, may not use the GPU)
+  --systemd          boot systemd, and run CMD as a service of it
   --share DIR        let the guest write to this folder of the host; may be given again
   --reboots N        run CMD N + 1 times, each in a new boot of the same virtual machine: APIR_BOOT is 0 to N.
                      What CMD leaves running is alive when the guest reboots. CMD may also reboot the guest
@@ -177,8 +178,9 @@ help_suites() {
 usage: ./run suites [PART...]
 
 Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir, and
-long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs ops
-threads valgrind; the last two are apir's own unit tests under ThreadSanitizer and under valgrind).
+long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs service
+ops threads valgrind; service is apird.service in a machine that runs systemd, the last two are apir's own unit tests
+under ThreadSanitizer and under valgrind).
 END
 }
 

@@ -10,6 +10,7 @@ vm_device=           # socket of an apird that runs already; empty: one is start
 vm_memory=2G
 vm_cpus=2
 vm_user=root         # who runs the command in the guest
+vm_systemd=          # not empty: systemd is process 1 there
 vm_reboots=0         # how often the guest reboots, running the command each time
 vm_timeout=          # seconds that the command may take; none: no limit
 vm_qmp=              # socket for QEMU's monitor
@@ -66,7 +67,7 @@ vm_accelerator() {
 
 vm_probe_kvm() {
   local result=tcg
-  vm_door=none vm_boot_limit=20 vm_timeout=20 vm_reboots=0 vm_user=root vm_shares=()
+  vm_door=none vm_boot_limit=20 vm_timeout=20 vm_reboots=0 vm_user=root vm_systemd='' vm_shares=()
   vm_qmp='' vm_keep_log='' vm_folder=$temporary/probe
   mkdir "$vm_folder"
   ! vm_boot kvm true || result=kvm
@@ -133,6 +134,7 @@ vm_leave_message() {
   echo "$build" >"$dir/build"
   echo "$vm_modules" >"$dir/modules"
   echo 0 >"$dir/boots"
+  [ -z "$vm_systemd" ] || : >"$dir/systemd"
   [ ! -e "$plugin" ] || cp "$plugin" "$dir/plugin.so"
   for share in "${vm_shares[@]}"; do
     n=$((n + 1))
@@ -323,6 +325,7 @@ cmd_vm() {
         vm_shares+=("$(readlink -f -- "$2")")
         shift ;;
       --qmp) need_value "$1" $#; vm_qmp=$(readlink -m -- "$2"); shift ;;
+      --systemd) vm_systemd=1 vm_boot_limit=${APIR_VM_BOOT_LIMIT:-180} ;;
       --keep-log) vm_keep_log=1 ;;
       --) shift; break ;;
       -*) usage_error "vm: unknown option: $1" ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long suites, in the sandbox: called by ./run suites. About an hour on two cores.
 #   APIR_BUILD, APIR_BUILD_THREADS   the build folders, the second one with ThreadSanitizer
-# Arguments: parts to run (splits leaks soak vulkan archs ops threads valgrind), all without any.
+# Arguments: parts to run (splits leaks soak vulkan archs service ops threads valgrind), all without any.
 set -u
 top=$(cd -- "$(dirname -- "$0")/.." && pwd -P)
 build=${APIR_BUILD:?}
@@ -71,6 +71,15 @@ splits_part() {
   section_end
 }
 
+# apird.service in a machine that systemd runs.
+service_part() {
+  local status=0
+  section "the service of systemd"
+  "$run" vm --systemd --door none -- "$top/tests/vm/service.sh" "$build" >"$work/service" 2>&1 </dev/null || status=$?
+  tap "apird.service" "$work/service" "$status"
+  section_end
+}
+
 # All is slower, so only the reports of the sanitizer count, and that every figure that is none of time is met.
 torture_threads() {
   APIR_BUILD=$APIR_BUILD_THREADS APIR_TORTURE_MACHINES=none PATH=$APIR_BUILD_THREADS/bin:$APIR_BUILD_THREADS/tests:$PATH \
@@ -110,10 +119,10 @@ valgrind_part() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(splits leaks soak vulkan archs ops threads valgrind)
+[ $# -gt 0 ] || parts=(splits leaks soak vulkan archs service ops threads valgrind)
 for part in "${parts[@]}"; do
   case $part in
-    splits | leaks | soak | vulkan | archs | ops | threads | valgrind) "${part}_part" ;;
+    splits | leaks | soak | vulkan | archs | service | ops | threads | valgrind) "${part}_part" ;;
     *) echo "run-suites.sh: no part named $part" >&2; exit 2 ;;
   esac
 done

@@ -1,22 +1,44 @@
 #!/bin/bash
 # Process 1 of the guest once its root is mounted: runs the command that the host has left in
-# /run/apir and tells the host how it ended. /run/apir is a folder of the host (scripts/vm.sh):
+# /run/apir-vm and tells the host how it ended. /run/apir-vm is a folder of the host (scripts/vm.sh):
 #   command, environment   NUL-separated words        directory, user   one line each
 #   reboots                how many times to reboot   boots             times booted so far (ours)
 #   plugin.so              our backend, if there      backends          where ggml looks for it
 #   build                  where our programs are     modules           where the kernel's modules are
+#   systemd                if there, systemd is process 1, and this runs as a service of it
 # The three virtio ports carry the command's stdout, its stderr, and what we tell the host.
 
-run=/run/apir
+run=/run/apir-vm
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-mkdir -p /dev/shm /dev/pts
-mount -t tmpfs shm /dev/shm
-mount -t devpts -o mode=620,ptmxmode=666 pts /dev/pts
-ln -sf /proc/self/fd /dev/fd
-for n in 0:stdin 1:stdout 2:stderr; do
-  ln -sf "/proc/self/fd/${n%:*}" "/dev/${n#*:}"
-done
+set_up_devices() {
+  local n
+  mkdir -p /dev/shm /dev/pts
+  mount -t tmpfs shm /dev/shm
+  mount -t devpts -o mode=620,ptmxmode=666 pts /dev/pts
+  ln -sf /proc/self/fd /dev/fd
+  for n in 0:stdin 1:stdout 2:stderr; do
+    ln -sf "/proc/self/fd/${n%:*}" "/dev/${n#*:}"
+  done
+}
+
+# Nobody can be asked on a first boot, and what nothing needs is left out: the guest may be emulated.
+become_systemd() {
+  local units=/run/systemd/system name
+  mkdir -p $units
+  for name in ldconfig systemd-journal-catalog-update systemd-firstboot; do
+    ln -s /dev/null $units/$name.service
+  done
+  tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+  printf '%s\n' '[Service]' "ExecStart=/bin/bash $run/guest.sh" >$units/apir-vm.service
+  printf '%s\n' '[Unit]' Requires=basic.target Wants=apir-vm.service >$units/apir-vm.target
+  exec /usr/lib/systemd/systemd --unit=apir-vm.target
+}
+
+if [ $$ = 1 ]; then
+  [ ! -e $run/systemd ] || become_systemd
+  set_up_devices
+fi
 busybox ip link set lo up
 busybox hostname guest
 
