@@ -478,6 +478,58 @@ static void other_bus_errors_are_not_ours(void **state)
     close(fd);
 }
 
+/* A guest that changes what it has offered, until it is killed: descriptors that mostly could be good. */
+static void rewrite(struct guest *guest)
+{
+    static const uint16_t flags[] = {0, VRING_DESC_F_NEXT, VRING_DESC_F_WRITE, VRING_DESC_F_NEXT,
+                                     VRING_DESC_F_INDIRECT};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (uint32_t random = 1;; random = random * 1664525 + 1013904223) {
+        volatile struct vring_desc *table = random >> 8 & 1 ? guest->table : guest->descriptors;
+        volatile struct vring_desc *descriptor = &table[random >> 9 & 7];
+        descriptor->addr = GUEST + (random >> 31 ? TABLE : DATA) + (random >> 28 == 15 ? MEMORY : 0);
+        descriptor->len = (random >> 12 & 15) * (uint32_t)sizeof *descriptor;
+        descriptor->flags = flags[(random >> 16) % (sizeof flags / sizeof *flags)];
+        descriptor->next = random >> 20 & 7;
+    }
+}
+
+static void check_chain(const struct guest *guest)
+{
+    assert_true(guest->chain.head < SIZE && guest->request.size <= MAX_REQUEST);
+    for (unsigned i = 0; i < guest->chain.segment_count; i++)
+        assert_true(apir_memory_contains(&guest->memory, guest->chain.segments[i].guest,
+                                         guest->chain.segments[i].size));
+}
+
+/* The other side is a process, which ThreadSanitizer does not take for a thread of ours. */
+static void what_is_rewritten_meanwhile_is_taken_as_it_was_or_refused(void **state)
+{
+    enum { ENOUGH = 20000 };
+    struct guest *guest = *state;
+    unsigned good = 0, bad = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        rewrite(guest);
+    for (unsigned i = 0; i < 10000000 && (good < ENOUGH || bad < ENOUGH); i++) {
+        guest->available->ring[guest->queue.next % SIZE] = i % SIZE;
+        guest->available->idx = (uint16_t)(guest->queue.next + 1);
+        int ret = pop(guest);
+        if (ret < 0) {
+            bad++;
+            continue;
+        }
+        assert_int_equal(ret, 1);
+        check_chain(guest);
+        apir_virtqueue_push(&guest->queue, &guest->chain, "", 0);
+        good++;
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_true(good >= ENOUGH && bad >= ENOUGH);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -513,6 +565,7 @@ int main(void)
         TEST(more_memory_than_a_machine_may_have_is_refused),
         TEST(memory_that_is_cut_short_reads_as_zeros),
         TEST(other_bus_errors_are_not_ours),
+        TEST(what_is_rewritten_meanwhile_is_taken_as_it_was_or_refused),
     };
     return cmocka_run_group_tests_name("virtqueue", tests, NULL, NULL);
 }
