@@ -98,11 +98,15 @@ threads_part() {
 
 # Not under valgrind: what a process may do at all (valgrind does some of it itself), whether memory is mapped (asked by
 # system calls about addresses that are not), how a program that cannot be started is noticed (valgrind's vfork does not
-# share memory), and how much memory a process has.
+# share memory), how much memory or how many descriptors a process may have, and what a page holds that a signal's handler
+# has put there.
 not_under_valgrind='jail-.*|upstream-bounds-posix-test'
 case_not_under_valgrind() { # PROGRAM
   case $1 in
     virtio-gpu-test) echo 'a_worker_that_cannot_start_*' ;;
+    virtqueue-test) echo 'more_memory_than_*' ;;
+    vhost-user-test) echo 'nobody_is_let_in_while_descriptors_*' ;;
+    vhost-user-queue-test) echo 'machine_whose_memory_is_cut_short_*' ;;
     upstream-*) echo '*graphs_leave_nothing_behind' ;;
   esac
 }

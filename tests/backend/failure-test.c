@@ -356,6 +356,7 @@ static void hang(void *data)
     require(compute(&desk) == GGML_STATUS_SUCCESS, "a graph is on its way");
     expect_all(desk.result, 0, "it ends with zeros");
     require(compute(&desk) == GGML_STATUS_FAILED, "and a failure");
+    desk_close(&desk);
 }
 
 static void graph_that_hangs_ends_its_program_only(void **state)
