@@ -100,7 +100,7 @@ threads_part() {
 # system calls about addresses that are not), how a program that cannot be started is noticed (valgrind's vfork does not
 # share memory), how much memory or how many descriptors a process may have, and what a page holds that a signal's handler
 # has put there.
-not_under_valgrind='jail-.*|upstream-bounds-posix-test'
+not_under_valgrind='jail-.*|upstream-bounds-posix-test|interposer-lifetime-test'
 case_not_under_valgrind() { # PROGRAM
   case $1 in
     virtio-gpu-test) echo 'a_worker_that_cannot_start_*' ;;
