@@ -250,7 +250,9 @@ static void sum_up(struct killer *killer)
     pid_t pids[MAX_WORKERS], daemon = find_daemon(killer);
     uint64_t until = load_now() + UINT64_C(2000) * MS;
     unsigned left;
-    while ((left = find_workers(killer, pids)) > 0 && load_now() < until)
+    /* a worker that has ended leaves the list before the daemon gives up what it had for it */
+    while (((left = find_workers(killer, pids)) > 0 || (daemon && count_fds(daemon) > killer->fds_before)) &&
+           load_now() < until)
         usleep(50 * 1000);
     printf("kills %u clean %u after %u slowest_ms %llu workers_left %u fds_more %d kib_more %ld\n", killer->kills, killer->clean,
            killer->after, (unsigned long long)killer->slowest / MS, left + killer->orphans_left,
