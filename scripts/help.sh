@@ -180,7 +180,7 @@ usage: ./run suites [PART...]
 Builds, and runs tests/run-suites.sh in the sandbox: all of ggml's and llama.cpp's own suites through apir, and
 long runs that watch memory: all parts, which takes hours, or those named (splits leaks soak vulkan archs service
 ops threads valgrind; service is apird.service in a machine that runs systemd, the last two are apir's own unit tests
-under ThreadSanitizer and under valgrind).
+under ThreadSanitizer, which also has hostile clients, kills and a soak, and under valgrind).
 END
 }
 
