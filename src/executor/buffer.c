@@ -265,7 +265,15 @@ static void end_transfer(struct transfer *transfer)
     apir_buffer_put(transfer->executor, transfer->buffer);
 }
 
-static int check_rows(const struct ggml_tensor *tensor, const struct rows *rows, uint64_t *total)
+/* Whether a buffer that is made of the guest's memory has, from bytes on, what the guest names as the other side of a copy:
+ * ggml copies with memcpy(), which must not be. */
+static bool copies_onto_itself(const struct apir_buffer *buffer, const struct apir_mapping *memory, const char *bytes,
+                               uint64_t span, const char *other, uint64_t size)
+{
+    return buffer->memory == memory && bytes < other + size && other < bytes + span;
+}
+
+static int check_rows(const struct ggml_tensor *tensor, const struct rows *rows, uint64_t *total, uint64_t *of_tensor)
 {
     uint64_t span = 0;
     if (!apir_checked_mul(rows->size, rows->copies, total))
@@ -273,6 +281,7 @@ static int check_rows(const struct ggml_tensor *tensor, const struct rows *rows,
     if (rows->copies > 0 && (!apir_checked_mul(rows->copies - 1, rows->stride, &span) ||
                              !apir_checked_add(span, rows->size, &span)))
         return -ERANGE;
+    *of_tensor = span;
     return check_inside(tensor, rows->offset, span);
 }
 
@@ -280,13 +289,13 @@ static int check_rows(const struct ggml_tensor *tensor, const struct rows *rows,
 static int begin_transfer(struct transfer *transfer, struct apir_executor *executor, const struct apir_tensor *from,
                           const struct rows *rows)
 {
-    uint64_t total = 0;
+    uint64_t total = 0, span = 0;
     int ret;
     *transfer = (struct transfer){.executor = executor};
     transfer->buffer = get_placed(executor, from, &transfer->tensor, &ret);
     if (!transfer->buffer)
         return ret;
-    ret = check_rows(&transfer->tensor, rows, &total);
+    ret = check_rows(&transfer->tensor, rows, &total, &span);
     if (ret < 0)
         goto err;
     transfer->memory = apir_shm_table_get(executor->memory, rows->shm);
@@ -295,6 +304,10 @@ static int begin_transfer(struct transfer *transfer, struct apir_executor *execu
         goto err;
     transfer->data = (char *)transfer->memory->data + rows->shm_offset;
     transfer->empty = total == 0;
+    ret = -EINVAL;
+    if (copies_onto_itself(transfer->buffer, transfer->memory, (char *)transfer->tensor.data + rows->offset, span,
+                           transfer->data, total))
+        goto err;
     return 0;
 
 err:
@@ -424,6 +437,17 @@ int handle_buffer_write(void *data, struct apir_arena *scratch, const struct api
     return 0;
 }
 
+/* To a range of the memory that was checked. */
+static int read_bytes(const struct apir_buffer *buffer, const struct ggml_tensor *tensor,
+                      const struct apir_mapping *memory, uint64_t offset, uint64_t size)
+{
+    char *to = (char *)memory->data + offset;
+    if (copies_onto_itself(buffer, memory, tensor->data, size, to, size))
+        return -EINVAL;
+    ggml_backend_tensor_get(tensor, to, 0, size);
+    return 0;
+}
+
 int handle_buffer_read(void *data, struct apir_arena *scratch, const struct apir_buffer_read_args *args)
 {
     (void)scratch;
@@ -435,7 +459,7 @@ int handle_buffer_read(void *data, struct apir_arena *scratch, const struct apir
         return ret;
     struct apir_mapping *memory = apir_shm_table_get(executor->memory, args->shm);
     if (memory && apir_checked_range(args->shm_offset, args->size, memory->size))
-        ggml_backend_tensor_get(&tensor, (char *)memory->data + args->shm_offset, 0, args->size);
+        ret = read_bytes(buffer, &tensor, memory, args->shm_offset, args->size);
     else
         ret = -EFAULT;
     apir_shm_table_put(executor->memory, memory);

@@ -129,6 +129,34 @@ static void empty_memory_makes_none(void **state)
     close_desk(&d);
 }
 
+/* ggml would copy with memcpy() from memory onto the same. */
+static void copies_onto_the_buffer_itself_are_refused(void **state)
+{
+    (void)state;
+    struct desk d;
+    open_desk(&d, "cpu");
+    struct apir_tensor tensor = fixture_tensor(GGML_TYPE_F32, 16, 1);
+    tensor.buffer = must_make(&d, 0, PAGE);
+    struct apir_tensor_get_args get = {.tensor = tensor, .size = 64, .shm = SHM, .shm_offset = 60};
+    assert_int_equal(handle_tensor_get(d.f.executor, &d.f.scratch, &get), -EINVAL);
+    get.shm_offset = 64;
+    assert_int_equal(handle_tensor_get(d.f.executor, &d.f.scratch, &get), 0);
+    struct apir_tensor_set_args set = {.tensor = tensor, .offset = 32, .size = 32, .shm = SHM, .shm_offset = 1};
+    assert_int_equal(handle_tensor_set(d.f.executor, &d.f.scratch, &set), -EINVAL);
+    set.shm_offset = 0;
+    assert_int_equal(handle_tensor_set(d.f.executor, &d.f.scratch, &set), 0);
+    struct apir_tensor_get_2d_args rows = {
+        .tensor = tensor, .size = 4, .copies = 3, .stride = 16, .shm = SHM, .shm_offset = 35};
+    assert_int_equal(handle_tensor_get_2d(d.f.executor, &d.f.scratch, &rows), -EINVAL);
+    rows.shm_offset = 36;
+    assert_int_equal(handle_tensor_get_2d(d.f.executor, &d.f.scratch, &rows), 0);
+    struct apir_buffer_read_args read = {.buffer = tensor.buffer, .size = 302, .shm = SHM, .shm_offset = 4};
+    assert_int_equal(handle_buffer_read(d.f.executor, &d.f.scratch, &read), -EINVAL);
+    read.shm_offset = 302;
+    assert_int_equal(handle_buffer_read(d.f.executor, &d.f.scratch, &read), 0);
+    close_desk(&d);
+}
+
 static void what_is_not_there_is_refused(void **state)
 {
     (void)state;
@@ -161,6 +189,7 @@ int main(void)
         cmocka_unit_test(device_that_cannot_makes_none),
         cmocka_unit_test(misaligned_memory_makes_none),
         cmocka_unit_test(empty_memory_makes_none),
+        cmocka_unit_test(copies_onto_the_buffer_itself_are_refused),
         cmocka_unit_test(what_is_not_there_is_refused),
     };
     return cmocka_run_group_tests_name("shm-buffer", tests, NULL, NULL);
