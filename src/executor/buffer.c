@@ -265,8 +265,8 @@ static void end_transfer(struct transfer *transfer)
     apir_buffer_put(transfer->executor, transfer->buffer);
 }
 
-/* Whether a buffer that is made of the guest's memory has, from bytes on, what the guest names as the other side of a copy:
- * ggml copies with memcpy(), which must not be. */
+/* Whether a buffer that is made of the guest's memory has, from bytes on, what the guest names as the other side of a
+ * copy: ggml copies with memcpy(), for which nothing may overlap. */
 static bool copies_onto_itself(const struct apir_buffer *buffer, const struct apir_mapping *memory, const char *bytes,
                                uint64_t span, const char *other, uint64_t size)
 {
