@@ -280,6 +280,23 @@ killed_under_vm() {
   return $result
 }
 
+# A host that is slow to take back what the guest has freed: its worker stands still most of the time.
+slow_host() {
+  local vm worker status=0
+  "$run" vm --timeout 300 -- sh -c 'echo started; exec virtgpu-device' >"$work/vm" 2>"$work/vm.err" </dev/null &
+  vm=$!
+  vm_says started || status=1
+  while kill -0 $vm 2>/dev/null; do
+    worker=$(below $vm apird-worker)
+    # shellcheck disable=SC2086  # one word for each process
+    while [ -n "$worker" ] && kill -STOP $worker; do sleep 0.3; kill -CONT $worker; sleep 0.02; done 2>/dev/null
+    sleep 0.02
+  done
+  wait $vm || status=$?
+  cat "$work/vm" "$work/vm.err"
+  return $status
+}
+
 # shellcheck source=tests/torture/faults.sh
 . "$top/tests/torture/faults.sh"
 
@@ -291,6 +308,7 @@ faults_part() {
   done
   check "worker killed during compute" worker_killed
   check "worker, then daemon killed under a virtual machine" killed_under_vm
+  check "memory that was freed is there again on a slow host" slow_host
   section_end
 }
 

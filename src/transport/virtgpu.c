@@ -46,6 +46,8 @@ struct virtgpu {
     uint64_t alignment; /* of blobs */
     bool is_uncertain;  /* the host can go, and be asked whether it is there */
     _Atomic bool gone;  /* it was asked, and is not; relaxed: nothing depends on it */
+    _Atomic uint32_t freed;   /* blobs that were freed here; this and the next are relaxed: they only save waiting in vain */
+    _Atomic uint32_t settled; /* those whose place in the window is known to be free */
     bool busy;          /* polling without a pause may help: there is more than one processor */
 };
 
@@ -152,20 +154,13 @@ static int map_blob(struct virtgpu *gpu, uint32_t bo, uint64_t size, void **data
     return 0;
 }
 
-static int virtgpu_shm_create(struct apir_transport *transport, uint64_t size, struct apir_shm *shm)
+static int make_blob(struct virtgpu *gpu, uint64_t size, struct apir_shm *shm)
 {
-    struct virtgpu *gpu = virtgpu_of(transport);
-    uint64_t rounded;
-    if (size == 0)
-        return -EINVAL;
-    if (!apir_checked_align(size, gpu->alignment, &rounded) || rounded > INT64_MAX)
-        return -ENOMEM;
-
-    struct apir_shm made = {.size = rounded};
-    int ret = create_blob(gpu, rounded, &made.private, &made.id);
+    struct apir_shm made = {.size = size};
+    int ret = create_blob(gpu, size, &made.private, &made.id);
     if (ret < 0)
         return ret;
-    ret = map_blob(gpu, made.private, rounded, &made.data);
+    ret = map_blob(gpu, made.private, size, &made.data);
     if (ret < 0) {
         close_blob(gpu, made.private);
         return ret;
@@ -174,12 +169,37 @@ static int virtgpu_shm_create(struct apir_transport *transport, uint64_t size, s
     return 0;
 }
 
+/* Memory that was freed takes up its place in the window until the host has answered, which the kernel does not wait for:
+ * a busy host takes a while. Waits until there is what was freed here. False: that was there already. */
+static bool is_given_back(struct virtgpu *gpu)
+{
+    uint32_t freed = atomic_load_explicit(&gpu->freed, memory_order_relaxed);
+    if (freed == atomic_load_explicit(&gpu->settled, memory_order_relaxed) || make_sure(gpu) < 0)
+        return false;
+    atomic_store_explicit(&gpu->settled, freed, memory_order_relaxed);
+    return true;
+}
+
+static int virtgpu_shm_create(struct apir_transport *transport, uint64_t size, struct apir_shm *shm)
+{
+    struct virtgpu *gpu = virtgpu_of(transport);
+    uint64_t rounded;
+    if (size == 0)
+        return -EINVAL;
+    if (!apir_checked_align(size, gpu->alignment, &rounded) || rounded > INT64_MAX)
+        return -ENOMEM;
+    int ret = make_blob(gpu, rounded, shm);
+    return ret == -ENOMEM && is_given_back(gpu) ? make_blob(gpu, rounded, shm) : ret;
+}
+
 static void virtgpu_shm_destroy(struct apir_transport *transport, struct apir_shm *shm)
 {
+    struct virtgpu *gpu = virtgpu_of(transport);
     if (!shm->data)
         return;
     munmap(shm->data, shm->size);
-    close_blob(virtgpu_of(transport), shm->private);
+    close_blob(gpu, shm->private);
+    atomic_fetch_add_explicit(&gpu->freed, 1, memory_order_relaxed);
     *shm = (struct apir_shm){0};
 }
 
