@@ -42,7 +42,5 @@ deployed_part() {
   VIRGL_ROUTE_VENUS_TO_APIR=1 GGML_VIRTGPU_PROTOCOL=0 \
     vm_tap "virglrenderer" --door virglrenderer -- "$top/tests/vm/suite.sh" "$model" short
   GGML_VIRTGPU_PROTOCOL=0 check "worker killed under vhost-user" worker_killed_under vhost-user
-  GGML_VIRTGPU_CAPSET=venus vm_tap "host without APIR, tried all the same" --door virtio-gpu-gl -- \
-    "$top/tests/vm/refusal.sh" "$plugin" 'answer' 3000
   section_end
 }

@@ -13,13 +13,20 @@ PATH=$build/bin:$build/tests:/usr/libexec/$triplet/ggml:/usr/libexec/$triplet/ll
 
 section() {
   printf '\n== %s\n' "$*"
-  section_start=$SECONDS
+  section_start=$SECONDS said=$SECONDS
 }
 section_end() { printf '   (%d s)\n' $((SECONDS - section_start)); }
 
-ok() { passed=$((passed + 1)); printf 'ok      %s\n' "$*"; }
-not_ok() { failed=$((failed + 1)); printf 'FAILED  %s\n' "$*"; }
-skip() { skipped=$((skipped + 1)); printf 'skipped %s\n' "$*"; }
+# say WORD TEXT: one line of the result, with the seconds since the last one where they are many.
+say() {
+  local took=$((SECONDS - ${said:-$SECONDS}))
+  [ $took -ge 5 ] && took=" ($took s)" || took=
+  said=$SECONDS
+  printf '%-7s %s%s\n' "$1" "$2" "$took"
+}
+ok() { passed=$((passed + 1)); say ok "$*"; }
+not_ok() { failed=$((failed + 1)); say FAILED "$*"; }
+skip() { skipped=$((skipped + 1)); say skipped "$*"; }
 
 # check NAME CMD...: one test, whose output is shown when it fails.
 check() {
@@ -54,7 +61,7 @@ tap() {
     bad=1
   fi
   [ "$bad" = 0 ] || tail -n 40 "$file" | sed 's/^/        | /'
-  printf 'ok      %s: %d tests\n' "$label" "$good"
+  say ok "$label: $good tests"
 }
 
 # cmocka LABEL CMD...: a cmocka program.
@@ -66,7 +73,7 @@ cmocka() {
 }
 
 # backend_ops LABEL CMD...: test-backend-ops in test mode; counts its cases (those the device does not support are
-# left out, ggml computes them elsewhere). Afterwards $last_cases is their number, and $work/ops.names their ops.
+# left out, ggml computes them elsewhere). Afterwards $work/ops.names has their ops.
 backend_ops() {
   local label=$1 status=0 good bad
   shift
@@ -81,8 +88,7 @@ backend_ops() {
     tail -n 20 "$work/ops" "$work/ops.err" | sed 's/^/        | /'
   fi
   grep -E ': OK$' "$work/ops" | sed 's/^ *//; s/(.*//' | sort -u >"$work/ops.names"
-  last_cases=$good
-  printf 'ok      %s: %d cases of %d ops\n' "$label" "$good" "$(wc -l <"$work/ops.names")"
+  say ok "$label: $good cases of $(wc -l <"$work/ops.names") ops"
 }
 
 # test-llama-archs: a row for each architecture that it could make, compared with the CPU on random weights. With some
@@ -109,7 +115,7 @@ archs() { # LABEL REGEX (empty: all)
     tail -n 30 "$work/archs" | sed 's/^/        | /'
   fi
   check "$1: every row is as natively" same_rows
-  printf 'ok      %s: %d architectures\n' "$1" "$good"
+  say ok "$1: $good architectures"
 }
 
 # The model that most tests share, made once; prints its path.

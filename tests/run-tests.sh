@@ -66,23 +66,34 @@ large_ops='FLASH_ATTN_EXT|CONV_2D|MUL_MAT|IM2COL_3D|OUT_PROD|MUL_MAT_ID|CPY|SET_
 large_sample='type_a=(f32|f16|q4_0|q8_0|q6_K),type_b=f32,m=16,n=(1|9),k=256|type_a=(f32|q4_0|q8_0|q4_K),type_b=f32,m=256,n=1,k=(1|16),|hsk=64,hsv=64,nh=4,nr23=\[1,1\],kv=113,nb=1,|ne_input=\[10,10,10,9\]|ne_input=\[1,1,1,2\],ne_kernel=\[1,1,1,|type_src=(f32|f16|bf16|q4_0|q8_0),type_dst=(f32|f16|q8_0|i32)|type=(f32|f16|q8_0),type_idx=i64,ne=\[256|n_mats=4,n_used=2,b=0,m=512,n=1,|ne=\[16|ne_input=\[(197|13,1)|ne_a=\[128,12,2,1\]|nh=4,kv=256,nb=1,ns=1|IC=.,ID=5|ne=\[64,1,1,1\]'
 
 all_ops() { test-backend-ops support -b CPU --output csv 2>/dev/null | awk -F'","' 'NR > 1 { print $2 }' | sort -u; }
-small_ops() { all_ops | grep -vxE "$large_ops" | paste -sd,; }
+# Their cases are dealt to as many programs, for these compute with one thread.
+small_ops() { # N: of 4
+  all_ops | grep -vxE "$large_ops" | awk -v part="$1" 'NR % 4 == part % 4' | paste -sd,
+}
+small_ops_part() { backend_ops "ops, small, $1 of 4" "$run" local -- test-backend-ops test -b "$device" -o "$(small_ops "$1")"; }
+ops1_part() { small_ops_part 1; }
+ops2_part() { small_ops_part 2; }
+ops3_part() { small_ops_part 3; }
+ops4_part() { small_ops_part 4; }
+large_ops_part() {
+  backend_ops "ops, sample of the large" "$run" local --threads 2 -- \
+    test-backend-ops test -b "$device" -o "$(tr '|' , <<<"$large_ops")" -p "$large_sample"
+}
+numbering_part() {
+  backend_ops "ops in another numbering" "$run" local -- env GGML_VIRTGPU_SHUFFLE=7 \
+    test-backend-ops test -b "$device" -o 'ADD,MUL_MAT,GELU,SWIGLU,ROPE,SOFT_MAX,SSM_SCAN' \
+    -p 'type_a=q4_0,type_b=f32,m=16,n=1,|ne=\[(10|16),|ne_a=\[(128,2,2,2|5,7,11,13|128,12|128,40)|d_state'
+}
+threads_part() { backend_ops "ops by 4 threads" "$run" local -- test-backend-ops test -j 4 -b "$device" -o 'ADD,RMS_NORM,ROPE'; }
 
 local_part() {
-  local model tiny
+  local model
   section "ggml's and llama.cpp's own suites through the plug-in, over the socket"
   cmocka "conformance over the socket" "$run" local -- env APIR_CONFORMANCE=open "$build/tests/conformance-test"
   check "the same cases are supported as natively" same_support
   sed 's/^/        /' "$work/out"
-  backend_ops "ops, small" "$run" local --threads 2 -- test-backend-ops test -b "$device" -o "$(small_ops)"
-  local cases=$last_cases
-  cp "$work/ops.names" "$work/small.names"
-  backend_ops "ops, sample of the large" "$run" local --threads 2 -- \
-    test-backend-ops test -b "$device" -o "$(tr '|' , <<<"$large_ops")" -p "$large_sample"
-  check "every op that the CPU supports, 4000 cases and more" enough_ops $((cases + last_cases))
-  backend_ops "ops in another numbering" "$run" local -- env GGML_VIRTGPU_SHUFFLE=7 \
-    test-backend-ops test -b "$device" -o 'ADD,MUL_MAT,GELU,SWIGLU,ROPE,SOFT_MAX,SSM_SCAN' -p 'type_a=q4_0,type_b=f32,m=16,n=1,|ne'
-  backend_ops "ops by 4 threads" "$run" local -- test-backend-ops test -j 4 -b "$device" -o 'ADD,RMS_NORM,ROPE'
+  two_at_a_time ops1 ops2 ops3 ops4 large_ops numbering threads
+  check "every op that the CPU supports, 4000 cases and more" enough_ops
   # A driver that compiles programs, in the sandbox of its worker; more of it is in ./run suites.
   backend_ops "an op on Vulkan" "$run" local --host-library vulkan -- test-backend-ops test -b '[virtgpu] Vulkan0' -o SQR
   model=$(small_model)
@@ -93,12 +104,16 @@ local_part() {
   section_end
 }
 
-enough_ops() { # CASES
+enough_ops() {
+  local part cases=0
+  for part in ops1 ops2 ops3 ops4 large_ops; do
+    cases=$((cases + $(cut -d' ' -f1 "$work/$part.counts")))
+  done
   test-backend-ops support -b CPU --output csv 2>/dev/null |
     awk -F'","' 'NR > 1 && $5 == "1" { print $2 }' | sort -u >"$work/wanted.names"
-  sort -u "$work/small.names" "$work/ops.names" | comm -23 "$work/wanted.names" - >"$work/missing.names"
-  echo "$1 cases, wanted 4000; ops without a case: $(paste -sd' ' "$work/missing.names")"
-  [ "$1" -ge 4000 ] && [ -s "$work/wanted.names" ] && [ ! -s "$work/missing.names" ]
+  sort -u "$work"/ops[1-4]/ops.names "$work/large_ops/ops.names" | comm -23 "$work/wanted.names" - >"$work/missing.names"
+  echo "$cases cases, wanted 4000; ops without a case: $(paste -sd' ' "$work/missing.names")"
+  [ "$cases" -ge 4000 ] && [ -s "$work/wanted.names" ] && [ ! -s "$work/missing.names" ]
 }
 
 # --- fuzz targets ------------------------------------------------------------------------------
@@ -345,7 +360,8 @@ vm_part() {
   vm_tap "reboot with live contexts" --reboots 1 -- "$top/tests/vm/reboot.sh" "$model"
   vm_tap "no device, and control groups" --door none -- sh -c '"$0" "$1" "$2"; a=$?; "$3" "$4" && exit $a' \
     "$top/tests/vm/refusal.sh" "$plugin" 'virtio-gpu\|render node' "$top/tests/vm/cgroup.sh" "$build"
-  vm_tap "host without APIR" --door virtio-gpu-gl -- "$top/tests/vm/refusal.sh" "$plugin" 'APIR'
+  vm_tap "host without APIR, tried all the same as well" --door virtio-gpu-gl -- \
+    sh -c '"$0" "$1" APIR; a=$?; GGML_VIRTGPU_CAPSET=venus "$0" "$1" answer 3000 && exit $a' "$top/tests/vm/refusal.sh" "$plugin"
   vm_tap "node not readable" --user nobody -- "$top/tests/vm/refusal.sh" "$plugin" 'permission'
   section_end
 }
@@ -367,15 +383,14 @@ demo_part() {
 # shellcheck source=tests/upstream-part.sh
 . "$top/tests/upstream-part.sh"
 
-# Parts that mostly wait for an emulated processor, each in a shell of its own. What they print comes when all have ended.
+# Parts that keep one processor busy, each in a shell of its own. What they print comes when all have ended.
 two_at_a_time() { # PART...
   local part folder=$work good bad left_out
-  export APIR_VM_BOOT_LIMIT=${APIR_VM_BOOT_LIMIT:-150} # of two that are emulated at once
   printf '\n-- side by side: %s\n' "$*"
   for part; do
     while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
     (
-      work=$folder/$part passed=0 failed=0 skipped=0
+      work=$folder/$part passed=0 failed=0 skipped=0 said=$SECONDS
       mkdir "$work"
       "${part}_part" >"$folder/$part.out" 2>&1
       echo "$passed $failed $skipped" >"$folder/$part.counts"
@@ -401,7 +416,8 @@ for part in "${parts[@]}"; do
     unit) unit "unit tests" "$build" ;;
     sanitize) unit "unit tests, sanitized" "${APIR_BUILD_SANITIZE:?}" ;;
     fuzz | local | counters | devices | upstream | refusals | confined | faults | vm | doors | deployed | demo) "${part}_part" ;;
-    machines) two_at_a_time vm doors deployed faults demo ;;
+    # two that are emulated at once take longer to start
+    machines) APIR_VM_BOOT_LIMIT=${APIR_VM_BOOT_LIMIT:-150} two_at_a_time vm doors deployed faults demo ;;
     *) echo "run-tests.sh: no part named $part" >&2; exit 2 ;;
   esac
 done

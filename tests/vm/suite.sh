@@ -7,13 +7,11 @@ here=$(dirname "$0")
 model=$1
 length=${2:-whole}
 device='[virtgpu] CPU'
+elementwise='ne=\[10,5,4,3\]|ne_a=\[5,7,11,13\]'
+norms='ne=\[10,10,10,10\]|ne=\[64,5,4,3\]'
+matrices='type_a=(q8_0|q4_0|f16|f32),type_b=f32,m=16,n=1,k=256,bs=\[1,1\],nr=\[1,1\]'
 
 list_devices() { llama-bench --list-devices 2>&1 | grep -F "$device"; }
-# The number of layers off the guest's processor shows in the row; the device in the list of what was used.
-bench() {
-  llama-bench -m "$model" -ngl 99 -p 16 -n 4 -r 1 -o csv >/tmp/bench 2>/tmp/bench.err && cat /tmp/bench &&
-    grep -F virtgpu /tmp/bench
-}
 # Cases of test-backend-ops by their parameters: small ones, for the reference is computed in the guest, which may be
 # emulated.
 small() {
@@ -36,12 +34,12 @@ killed() {
   local victim=$!
   sleep 2
   kill -9 $victim && ! wait $victim
-  small 'ne=\[64,5,4,3\]'
+  computes "$model"
 }
 conformance() { APIR_CONFORMANCE=open conformance-test; }
 reload() {
   rmmod virtio_gpu || return 1
-  [ ! -e /dev/dri/renderD128 ] && insmod "$(find_module virtio-gpu)" && wait_node && small 'ne=\[64,5,4,3\]'
+  [ ! -e /dev/dri/renderD128 ] && insmod "$(find_module virtio-gpu)" && wait_node && computes "$model"
 }
 find_module() { find /lib/modules /usr/lib/apir-kernel/lib/modules -name "$1.ko*" 2>/dev/null | head -n 1; }
 wait_node() {
@@ -54,15 +52,14 @@ wait_node() {
 
 check "apir info finds the device" apir info
 check "llama-bench lists the remote device" list_devices
-check "llama-bench uses the remote device" bench
-check "test-backend-ops: elementwise ops" small 'ne=\[10,5,4,3\]|ne_a=\[5,7,11,13\]'
+check "llama-bench uses the remote device" computes "$model"
 if [ "$length" = short ]; then
+  check "test-backend-ops: elementwise ops" small "$elementwise"
   check "a killed process harms nobody" killed
   finish
   exit
 fi
-check "test-backend-ops: norms and reductions" small 'ne=\[10,10,10,10\]|ne=\[64,5,4,3\]'
-check "test-backend-ops: matrices" small 'type_a=(q8_0|q4_0|f16|f32),type_b=f32,m=16,n=1,k=256,bs=\[1,1\],nr=\[1,1\]'
+check "test-backend-ops: elementwise ops, norms, reductions, matrices" small "$elementwise|$norms|$matrices"
 check "two processes at once" two_at_once
 check "a killed process harms nobody" killed
 # of apir's own protocol
