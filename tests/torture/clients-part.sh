@@ -18,7 +18,7 @@ run_clients() {
 
 clients_part() {
   local seconds processors alone again together spread
-  seconds=$(scaled 60 10)
+  seconds=$(scaled 60 30) # in less it shows who came first
   processors=$(nproc)
   # the one before and after, since machines get warm and busy
   run_clients 1 "$((seconds / 2))" "$processors"

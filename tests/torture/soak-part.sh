@@ -24,17 +24,18 @@ watch() {
       process=$(${pair#*=} | head -n 1)
       [ -z "$process" ] || sample "${pair%%=*}" "$process" "$torture_out/soak-${pair%%=*}.csv"
     done
-    sleep 0.3
+    sleep 0.1
   done
 }
 
-# Median of column $2 of file $1 in its first ($3 = first) or last tenth. Where there are few samples the tenth is one; the
-# very first and last are those of a process that begins or ends.
+# Median of column $2 of file $1 in its first ($3 = first) or last tenth, of five samples at least: one may be of the moment
+# at which a session begins. The very first and last are those of a process that begins or ends.
 tenth() {
-  local lines
+  local lines some
   lines=$(wc -l <"$1")
-  [ "$lines" -gt 4 ] || return 0
-  sed -e 1d -e '$d' "$1" | { if [ "$3" = first ]; then head -n $(((lines + 9) / 10)); else tail -n $(((lines + 9) / 10)); fi; } |
+  some=$((lines > 50 ? (lines + 9) / 10 : 5))
+  [ "$lines" -ge $((2 * some + 2)) ] || return 0
+  sed -e 1d -e '$d' "$1" | { if [ "$3" = first ]; then head -n "$some"; else tail -n "$some"; fi; } |
     cut -d, -f"$2" | sort -n | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
 }
 
@@ -93,7 +94,7 @@ soak_sessions() {
 
 soak_calls() {
   local count
-  count=$(scaled 1000000 100000)
+  count=$(scaled 1000000 1000000) # seconds; fewer are done before there are samples
   progress "$count calls of one session"
   over_socket apir-sessions --calls "$count" >"$work/soak" 2>>"$work/soak.err" &
   soak_pid=$!
