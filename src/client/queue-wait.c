@@ -13,7 +13,7 @@ enum {
 };
 
 /* A call may take as long as it takes, but a host that is gone is noticed: every so often it must take a command. */
-#define PROBE_INTERVAL_NS UINT64_C(2000000000)
+#define PROBE_INTERVAL_NS UINT64_C(1000000000)
 #define PROBE_TIMEOUT_NS UINT64_C(5000000000)
 
 void apir_queue_wait_init(struct apir_queue *queue)
@@ -94,14 +94,22 @@ bool apir_queue_wait_as(struct apir_queue *queue, struct apir_queue *other)
     return own != 0;
 }
 
-/* Whether the host still takes commands; the kick of an idle queue is one without effect. */
+/* Whether the host still takes commands; the kick of an idle queue is one without effect. One thread asks for all: the others
+ * learn of it by the session's error. */
 static int probe(struct apir_session *session)
 {
     struct apir_transport *transport = session->transport;
     const uint32_t words[] = {APIR_COMMAND_KICK + transport->command_base, 0, 0};
-    if (!transport->ops->probe)
+    /* acquire: pairs with the release below: what the last one found is known */
+    if (!transport->ops->probe || atomic_exchange_explicit(&session->probing, true, memory_order_acquire))
         return 0;
-    return transport->ops->probe(transport, words, sizeof words, PROBE_TIMEOUT_NS);
+    int ret = apir_session_error(session);
+    if (ret == 0)
+        ret = transport->ops->probe(transport, words, sizeof words, PROBE_TIMEOUT_NS);
+    if (ret < 0)
+        apir_session_fail(session, ret, "the host takes no commands");
+    atomic_store_explicit(&session->probing, false, memory_order_release);
+    return ret;
 }
 
 /* What is waited for. */

@@ -29,6 +29,7 @@ struct apir_session {
     struct apir_queue *control;                 /* owned */
     pthread_mutex_t sync_lock;                  /* held while one synchronises; guards sync_number */
     uint32_t sync_number;                       /* of the last one */
+    _Atomic bool probing;                       /* one thread asks whether the host still takes commands */
     enum apir_wait_policy wait;
     struct apir_session_counters counters;
     pthread_mutex_t lock;                       /* guards all below */

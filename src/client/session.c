@@ -89,6 +89,8 @@ static int wait_synced(struct apir_session *session, uint32_t number)
         int ret = transport->ops->wait(transport, synced, seen, NULL, SYNC_TIMEOUT_NS - waited);
         if (ret == 0 && apir_session_is_dead(session))
             ret = -EPIPE;
+        if (ret == 0)
+            ret = apir_session_error(session);
         if (ret < 0)
             return ret;
         waited = apir_clock_now() - start;
