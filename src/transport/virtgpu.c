@@ -43,12 +43,12 @@ enum {
 struct virtgpu {
     struct apir_transport base;
     int fd;
-    uint64_t alignment; /* of blobs */
-    bool is_uncertain;  /* the host can go, and be asked whether it is there */
-    _Atomic bool gone;  /* it was asked, and is not; relaxed: nothing depends on it */
+    uint64_t alignment;       /* of blobs */
+    bool is_uncertain;        /* the host can go, and be asked whether it is there */
+    _Atomic bool gone;        /* it was asked, and is not; relaxed: nothing depends on it */
     _Atomic uint32_t freed;   /* blobs that were freed here; this and the next are relaxed: they only save waiting in vain */
     _Atomic uint32_t settled; /* those whose place in the window is known to be free */
-    bool busy;          /* polling without a pause may help: there is more than one processor */
+    bool busy;                /* polling without a pause may help: there is more than one processor */
 };
 
 static struct virtgpu *virtgpu_of(struct apir_transport *transport)
@@ -170,7 +170,7 @@ static int make_blob(struct virtgpu *gpu, uint64_t size, struct apir_shm *shm)
 }
 
 /* Memory that was freed takes up its place in the window until the host has answered, which the kernel does not wait for:
- * a busy host takes a while. Waits until there is what was freed here. False: that was there already. */
+ * a busy host takes a while. Waits until all that was freed here is there again. False: it was before, or the host is gone. */
 static bool is_given_back(struct virtgpu *gpu)
 {
     uint32_t freed = atomic_load_explicit(&gpu->freed, memory_order_relaxed);
